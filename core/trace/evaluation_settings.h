@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one configuration of an evaluation, shared by the command line, the desktop program and the ledger.
+#pragma once
+
+#include "automaton/retomaton.h"
+#include "index/index.h"
+
+#include <string>
+
+namespace retoscope {
+
+enum class Method { Base, KnnLm, Retomaton };
+enum class DistanceSource
+{
+    Exact, ///< recomputed from the stored keys (default wherever keys are present)
+    Index, ///< what the index returned; approximate under product quantisation
+};
+/// Which positions share one automaton state.
+enum class SequenceRule
+{
+    Document, ///< corrected: one sequence per evaluation document
+    Window,   ///< parity: one per forward call, i.e. per window (times `referenceBatch` windows)
+};
+
+struct EvaluationSettings
+{
+    Method method = Method::KnnLm;
+    double lambda = 0.25;     ///< weight of the kNN side, [0, 1]
+    double temperature = 1.0; ///< T > 0 of the kNN softmax
+    std::int32_t k = 1024;    ///< neighbours per search, ≤ the trace's k_max
+    AutomatonSettings automaton;
+    bool useClusters = true;  ///< false: pointers only
+    DistanceSource distances = DistanceSource::Exact;
+    std::int32_t referenceBatch = 1; ///< windows per forward call of the released code; the state runs on inside a call
+    double skipFraction = 0;  ///< kNN-LM only: a uniformly random share of the positions uses the LM alone
+    std::uint64_t skipSeed = 1;
+
+    [[nodiscard]] bool reference() const { return automaton.semantics == Semantics::Reference; }
+    friend bool operator==(const EvaluationSettings &, const EvaluationSettings &) = default;
+};
+void to_json(Json &json, const EvaluationSettings &settings);
+/// Strict; throws BadInput with the field, the value and what is allowed.
+void from_json(const Json &json, EvaluationSettings &settings);
+/// Checks ranges (λ in [0,1], T > 0, k ≥ 1, …) and combinations; throws BadInput.
+void validate(const EvaluationSettings &settings);
+
+std::string_view toString(Method method); ///< "base", "knnlm", "retomaton"
+Method methodFromString(std::string_view text);
+
+/// What an evaluation found. Everything a view or table shows comes from here.
+struct EvaluationResult
+{
+    EvaluationSettings settings;
+    std::int64_t positions = 0;
+    double nll = 0;            ///< token-weighted mean negative log-likelihood, nats
+    double perplexity = 0;     ///< exp(nll)
+    std::int64_t searches = 0;
+    double foss = 0;           ///< 1 − searches / positions
+    double fossReference = 0;  ///< the released code's counter (lookups_saved)
+    double baseNll = 0;        ///< of the LM alone
+    std::int64_t helped = 0;   ///< positions where p(mixed) > p_LM
+    std::int64_t hurt = 0;
+    double oraclePerplexity = 0; ///< max of LM and kNN at each position
+    double seconds = 0;
+    bool live = false;         ///< searches were really skipped; false: replayed
+    bool exactDistances = true;
+    /// Per position, [positions]; empty unless asked for.
+    std::vector<float> logProbs;    ///< log p of the mixture
+    std::vector<float> knnLogProbs; ///< log p_kNN; −inf (−10000 in parity mode) where no candidate has the target
+    std::vector<std::uint8_t> searched;
+    std::vector<std::int32_t> candidates; ///< |C|
+    std::vector<std::int32_t> survivors;  ///< |cur| after the position
+};
+/// The contract of `evaluate --json`: perplexity, nll, positions, searches, foss, foss_reference, seconds,
+/// tokens_per_second, the other figures and the whole configuration. Without the per-position arrays.
+Json toJson(const EvaluationResult &result);
+
+} // namespace retoscope

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Answers from a trace: kNN-LM for any λ, T, k ≤ k_max; RetoMaton for any min_knns, max_knns, clusters on or off; random
+// skipping; who was helped and who was hurt. A replay and a live evaluation of the same setting give the same numbers.
+#pragma once
+
+#include "automaton/clusters.h"
+#include "trace/evaluation_settings.h"
+#include "trace/trace.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace retoscope {
+
+class JobControl;
+
+/// What reconstructs keys as the index sees them, for RetoMaton with DistanceSource::Index. [ids × D] into out.
+using Reconstruct = std::function<void(std::span<const std::int32_t> ids, float *out)>;
+
+struct ReplayDetail
+{
+    bool perPosition = false; ///< fill the arrays of EvaluationResult
+};
+
+/// Thread-safe: evaluate() may be called from several threads at once; work inside uses threadCount() threads, one
+/// sequence per task. Caches what is independent of the settings (which neighbours match the target) and the last
+/// p_kNN(target) per (k, T, distances), so that λ costs one pass over 2 numbers a position.
+class Replay
+{
+public:
+    Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct = {});
+    ~Replay();
+
+    /// Throws BadInput for impossible settings (k above k_max, clusters asked for but absent …), Cancelled.
+    [[nodiscard]] EvaluationResult evaluate(const EvaluationSettings &settings, const ReplayDetail &detail, JobControl &job) const;
+
+    [[nodiscard]] const std::shared_ptr<const Trace> &trace() const;
+    [[nodiscard]] const std::shared_ptr<const Clusters> &clusters() const;
+
+    /// The candidates of one position under these settings, as a view shows them: the walk is repeated from the start of
+    /// the position's sequence. Ids, distances, which came from the search, which from a pointer, which from a state.
+    struct PositionCandidates
+    {
+        enum class Origin : std::uint8_t { Search, Pointer, State };
+        std::vector<std::int32_t> ids;
+        std::vector<float> distances;
+        std::vector<double> weights;
+        std::vector<Origin> origins;
+        RetomatonPlan plan; ///< RetoMaton only
+    };
+    [[nodiscard]] PositionCandidates candidatesAt(Position position, const EvaluationSettings &settings) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> m_impl;
+};
+
+} // namespace retoscope
