@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The decoder itself, as LibTorch tensors. Internal to this room: only its .cpp files include this header, everyone else
+// sees language_model.h and trainer.h. Inference and training run the same code, so that they cannot disagree.
+#pragma once
+
+#include "model/language_model.h"
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace retoscope {
+
+/// Weights under the names that Hugging Face's …ForCausalLM classes give them, e.g. "transformer.h.0.attn.c_attn.weight",
+/// "model.layers.0.self_attn.q_proj.weight". GPT-2's Conv1D weights are [in, out], all others [out, in]. The head of a
+/// tied model has no entry.
+using WeightMap = std::map<std::string, at::Tensor>;
+using WeightShapes = std::map<std::string, std::vector<std::int64_t>>;
+
+/// Every weight that a model of this configuration has, with its shape.
+WeightShapes requiredWeights(const ModelConfig &config);
+
+/// Throws one BadInput that lists every missing and every misshapen weight; `name` is the checkpoint's.
+void checkWeights(const ModelConfig &config, const WeightMap &weights, std::string_view name);
+
+/// Hugging Face's config.json; `name` is the file's name for the sentences. Refuses unknown architectures (the sentence
+/// lists the known ones) and settings that this decoder does not compute.
+ModelConfig parseHfConfig(const Json &json, std::string_view name);
+/// The inverse; `transformers` reads the result.
+Json toHfConfig(const ModelConfig &config);
+
+/// A checkpoint as it lies on disk: weights on the CPU, in the stored type, under the names of WeightMap.
+struct Checkpoint
+{
+    ModelConfig config;
+    WeightMap weights;
+};
+
+/// A Hugging Face folder or a llama2.c file, checked as LanguageModel::load() promises.
+Checkpoint readCheckpoint(const std::filesystem::path &path);
+/// SHA-256 over architecture, configuration and weights as stored.
+std::string fingerprintOf(const Checkpoint &checkpoint);
+
+/// Tells LibTorch threadCount(); its OpenMP team is per thread, so every entry point calls this.
+void useThreads();
+
+struct TransformerOptions
+{
+    double dropout = 0;    ///< of embeddings, attention probabilities and residual branches
+    bool training = false; ///< apply dropout
+};
+
+/// Keys and values of the tokens so far, for each layer [B, keyValueHeads, length, headSize] (a view of a larger buffer).
+/// Copies share nothing once clone() made them.
+struct KeyValueCache
+{
+    std::vector<at::Tensor> keys;
+    std::vector<at::Tensor> values;
+    std::int64_t length = 0;
+
+    [[nodiscard]] KeyValueCache clone() const;
+};
+
+/// A pre-norm decoder; one subclass per family. The constructor takes weights that need no gradient into the compute type
+/// once; weights that do are read afresh by every call, so an optimiser may change them in place. The residual stream is
+/// always fp32, matrix products run in the compute type. Thread-safe for reading.
+class Transformer
+{
+public:
+    static std::unique_ptr<Transformer> create(ModelConfig config, WeightMap weights,
+                                               at::ScalarType compute = at::kFloat);
+    virtual ~Transformer() = default;
+
+    [[nodiscard]] const ModelConfig &config() const { return m_config; }
+    [[nodiscard]] const WeightMap &weights() const { return m_weights; }
+
+    /// tokens: int64 [B, L], L ≤ contextLength. The hidden state after the final norm, [B, L, D], compute type.
+    [[nodiscard]] at::Tensor hidden(const at::Tensor &tokens, const TransformerOptions &options = {}) const;
+
+    /// hidden [..., D] → logits [..., V], in the compute type of the head (convert to fp32 before a softmax).
+    [[nodiscard]] at::Tensor logits(const at::Tensor &hidden) const;
+
+    /// The tap at every position, [B, L, D]; nothing behind it is computed.
+    [[nodiscard]] at::Tensor tap(const at::Tensor &tokens, KeyTap tap) const;
+
+    /// What one pass can give. With a cache the tokens continue the sequence in it (and are appended to it).
+    struct Wish
+    {
+        std::optional<KeyTap> tap;
+        bool hidden = true;
+        KeyValueCache *cache = nullptr;
+        TransformerOptions options;
+    };
+    struct Activations
+    {
+        at::Tensor tap;
+        at::Tensor hidden;
+    };
+    [[nodiscard]] Activations run(const at::Tensor &tokens, const Wish &wish) const;
+
+protected:
+    Transformer(ModelConfig config, WeightMap weights, at::ScalarType compute);
+
+    /// y = x Wᵀ + b in the compute type.
+    struct Linear
+    {
+        at::Tensor weight; ///< [out, in]; [in, out] when `transposed`
+        at::Tensor bias;   ///< undefined: none
+        at::ScalarType compute = at::kFloat;
+        bool transposed = false;
+        [[nodiscard]] at::Tensor operator()(const at::Tensor &x) const;
+    };
+    struct QueryKeyValue
+    {
+        at::Tensor query; ///< [B, L, heads · headSize]
+        at::Tensor key;   ///< [B, L, keyValueHeads · headSize]
+        at::Tensor value; ///< as key
+    };
+
+    [[nodiscard]] const at::Tensor &weight(const std::string &name) const { return m_weights.at(name); }
+    [[nodiscard]] Linear linear(const std::string &scope, bool transposed = false) const;
+    [[nodiscard]] at::Tensor toCompute(const at::Tensor &x) const { return x.to(m_compute); }
+    [[nodiscard]] std::int64_t layerCount() const { return m_config.layers; }
+
+    // What the families do differently. x is the fp32 residual stream, normed input is in the compute type.
+    [[nodiscard]] virtual at::Tensor embed(const at::Tensor &tokens, std::int64_t firstPosition) const = 0;
+    [[nodiscard]] virtual at::Tensor attentionNorm(std::size_t layer, const at::Tensor &x) const = 0;
+    [[nodiscard]] virtual QueryKeyValue project(std::size_t layer, const at::Tensor &normed) const = 0;
+    [[nodiscard]] virtual at::Tensor attentionOutput(std::size_t layer, const at::Tensor &mixed) const = 0;
+    [[nodiscard]] virtual at::Tensor feedForwardNorm(std::size_t layer, const at::Tensor &x) const = 0;
+    [[nodiscard]] virtual at::Tensor feedForward(std::size_t layer, const at::Tensor &normed) const = 0;
+    [[nodiscard]] virtual at::Tensor finalNorm(const at::Tensor &x) const = 0;
+    /// Turns [B, H, L, headSize] by its positions firstPosition…; sequenceLength matters to dynamic scaling only.
+    [[nodiscard]] virtual at::Tensor rotate(const at::Tensor &x, std::int64_t firstPosition,
+                                            std::int64_t sequenceLength) const;
+    /// True when the rotation of old keys changes as the sequence grows (dynamic scaling): they are cached unrotated.
+    [[nodiscard]] virtual bool rotationDependsOnLength() const { return false; }
+    /// Factor on q·k; 1/√headSize unless the configuration scales by layer.
+    [[nodiscard]] virtual double attentionScale(std::size_t layer) const;
+
+    ModelConfig m_config;
+    WeightMap m_weights;
+    at::ScalarType m_compute;
+    Linear m_head;
+
+private:
+    struct Sequence;
+    [[nodiscard]] at::Tensor attention(std::size_t layer, const at::Tensor &normed, const Wish &wish,
+                                       std::int64_t firstPosition) const;
+};
+
+} // namespace retoscope
