@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The commands of the workbench. The command line and the desktop program call these same functions with the same
+// configuration structs; each writes its artefact, its job row and its runs into the ledger. Every function may be
+// cancelled and continues when called again with the same arguments. An artefact that is already ready for the same
+// request is returned at once.
+#pragma once
+
+#include "datastore/datastore_builder.h"
+#include "ledger/project.h"
+#include "model/trainer.h"
+#include "text/sentencepiece_trainer.h"
+#include "trace/live.h"
+#include "trace/sweep.h"
+#include "trace/trace_recorder.h"
+
+namespace retoscope {
+
+/// How the operation was asked for: recorded as the command that repeats it.
+struct Request
+{
+    std::string name;    ///< of the artefact to make; empty: chosen from its inputs
+    std::string command; ///< exact command line
+    bool force = false;  ///< go on although the forecast says it cannot fit
+};
+
+ArtefactRow addModel(Project &project, const std::filesystem::path &path, const Request &request, JobControl &job);
+ArtefactRow addCorpus(Project &project, const std::vector<std::filesystem::path> &paths, const CorpusOptions &options, const Request &request, JobControl &job);
+ArtefactRow trainTokenizer(Project &project, const ArtefactRow &corpus, const SentencePieceTrainConfig &config, const Request &request, JobControl &job);
+/// The token store of one split under a tokenizer (of a tokenizer or model row); made when it is not there.
+ArtefactRow tokensFor(Project &project, const ArtefactRow &corpus, Split split, const ArtefactRow &tokenizerOrModel, JobControl &job);
+ArtefactRow trainLanguageModel(Project &project, const ArtefactRow &corpus, const ArtefactRow &tokenizerOrModel, const TrainConfig &config, const Request &request, JobControl &job);
+ArtefactRow makeDatastore(Project &project, const ArtefactRow &model, const ArtefactRow &corpus, Split split, const DatastoreConfig &config, ComputeType compute, const Request &request, JobControl &job);
+ArtefactRow makeIndex(Project &project, const ArtefactRow &datastore, const IndexConfig &config, const Request &request, JobControl &job);
+ArtefactRow makeClusters(Project &project, const ArtefactRow &datastore, const ClusterConfig &config, const Request &request, JobControl &job);
+ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const ArtefactRow &corpus, Split split, const ArtefactRow &datastore, const ArtefactRow &index,
+                      const TraceConfig &config, ComputeType compute, const Request &request, JobControl &job, const TraceListener &listener = {});
+
+/// Everything that a trace needs to be replayed, opened and checked against each other. `clusters` by name or "none"; empty:
+/// the only ready clusters of the datastore, none when there are none or several (BadInput lists them when several).
+struct OpenTrace
+{
+    ArtefactRow row, datastoreRow, indexRow, modelRow, tokensRow;
+    std::optional<ArtefactRow> clustersRow;
+    std::shared_ptr<const Trace> trace;
+    std::shared_ptr<const Replay> replay;
+};
+OpenTrace openTraceForReplay(const Project &project, const std::string &trace, const std::string &clusters);
+
+struct EvaluationOutcome
+{
+    EvaluationResult result;
+    std::int64_t run = 0; ///< id in the ledger
+};
+/// Replayed (or live when asked for) and recorded as a run.
+EvaluationOutcome evaluate(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &settings,
+                           bool live, std::int64_t maxPositions, const Request &request, JobControl &job);
+
+struct SweepOutcome
+{
+    std::vector<SweepPoint> points;
+    std::size_t best = 0;
+    std::int64_t curve = 0;
+    std::vector<std::int64_t> runs; ///< of each point
+};
+SweepOutcome sweep(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &base, const SweepGrid &grid,
+                   const Request &request, JobControl &job);
+
+struct FossOutcome
+{
+    std::vector<FossSeries> series;
+    double basePerplexity = 0;
+    std::int64_t curve = 0;
+};
+FossOutcome foss(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &base, std::int32_t points,
+                 const Request &request, JobControl &job);
+
+} // namespace retoscope
