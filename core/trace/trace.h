@@ -5,6 +5,7 @@
 
 #include "base/manifest.h"
 #include "datastore/datastore.h"
+#include "index/index.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +21,7 @@ struct TraceArrays
     std::int32_t kMax = 0;
     std::int32_t dimension = 0;
     std::int32_t topCandidates = 0;
+    Metric metric = Metric::L2; ///< of both distances: squared L2 or the negated inner product
     std::span<const std::int32_t> targets;        ///< [n] true next token
     std::span<const std::int64_t> tokenIndices;   ///< [n] index of the target in the evaluation's token stream
     std::span<const std::int32_t> documents;      ///< [n] evaluation document, non-decreasing
@@ -43,7 +45,9 @@ public:
 
     /// Throws like readManifest(); Mismatch when the datastore is not the one it was recorded with.
     static std::shared_ptr<const Trace> open(const std::filesystem::path &folder, std::shared_ptr<const Datastore> datastore);
-    /// Arrays owned by the caller's storage, kept alive by `owner`; for tests and imports.
+    /// Arrays owned by the caller's storage, kept alive by `owner`; for tests and imports. Empty exactDistances: those of
+    /// the index are exact. Throws BadInput naming the array and position that does not fit (shapes, ids outside the
+    /// datastore, documents or windows that go back).
     static std::shared_ptr<const Trace> fromArrays(const TraceArrays &arrays, std::shared_ptr<const void> owner, std::shared_ptr<const Datastore> datastore);
 
     [[nodiscard]] const TraceArrays &arrays() const;
