@@ -49,9 +49,12 @@ struct ArtefactRow
     std::uint64_t bytes = 0;
     std::int64_t createdMs = 0, finishedMs = 0; ///< UTC
     std::vector<ArtefactInput> inputs;
+    std::int64_t deletedMs = 0;  ///< UTC; 0: it is there
 };
+std::string_view toString(ArtefactState state); ///< "building", "ready", "failed"
 
 enum class JobState { Running, Done, Failed, Cancelled, Interrupted /* its process is gone */ };
+std::string_view toString(JobState state); ///< "running", "done", "failed", "cancelled", "interrupted"
 struct JobRow
 {
     std::int64_t id = 0;
@@ -64,6 +67,7 @@ struct JobRow
 };
 
 enum class RunStatus { Running, Done, Failed };
+std::string_view toString(RunStatus status); ///< "running", "done", "failed"
 struct RunRow
 {
     std::int64_t id = 0;
@@ -72,7 +76,7 @@ struct RunRow
     std::string method;            ///< "base", "knnlm", "retomaton"
     std::int64_t trace = 0;        ///< artefact id; 0 for a live evaluation without a trace
     std::int64_t group = 0;        ///< sweep or curve that made it; 0: alone
-    Json config = Json::object();  ///< EvaluationSettings plus the names and fingerprints of all artefacts
+    Json config = Json::object();  ///< EvaluationSettings plus "artefacts": {role: {"id", "name", "fingerprint"}} (roles: trace, model, …)
     Json metrics = Json::object(); ///< perplexity, nll, foss, …
     Json environment = Json::object();
     std::string command;
@@ -121,29 +125,31 @@ public:
 
     // Artefacts
     /// The row with this kind and request hash that is not deleted; else a new Building row under `name` (made unique by a
-    /// suffix -2, -3 … when taken). Atomic: two processes asking at once get the same row.
+    /// suffix -2, -3 … when taken). A Failed row becomes Building again: the same request continues it. An empty request
+    /// hash is equal to no other. Atomic: two processes asking at once get the same row.
     ArtefactRow beginArtefact(ArtefactKind kind, const std::string &name, const std::string &requestHash, const Json &config,
                               const std::vector<ArtefactInput> &inputs);
     void finishArtefact(std::int64_t id, const std::string &folder, const std::string &fingerprint, std::uint64_t bytes, const Json &info);
-    void failArtefact(std::int64_t id, const std::string &sentence);
+    void failArtefact(std::int64_t id, const std::string &sentence); ///< the sentence is kept as info["error"]
     void setArtefactFolder(std::int64_t id, const std::string &folder);
+    /// Its name becomes free; the row stays for the runs and artefacts that were made from it, marked as deleted.
     void deleteArtefact(std::int64_t id);
     [[nodiscard]] std::vector<ArtefactRow> artefacts(std::optional<ArtefactKind> kind = {}) const;
-    [[nodiscard]] std::optional<ArtefactRow> artefact(std::int64_t id) const;
+    [[nodiscard]] std::optional<ArtefactRow> artefact(std::int64_t id, bool evenDeleted = false) const;
     /// By name, or "#id", or id. Throws NotFound listing the names there are.
     [[nodiscard]] ArtefactRow findArtefact(ArtefactKind kind, const std::string &nameOrId) const;
 
     // Jobs
     std::int64_t beginJob(const std::string &kind, const std::string &command);
     void endJob(std::int64_t id, JobState state, const std::string &message = {});
-    /// Running jobs whose process is gone become Interrupted; returns them.
+    /// Running jobs whose process is gone become Interrupted; returns them. Running runs of such processes become Failed.
     std::vector<JobRow> markInterruptedJobs();
     [[nodiscard]] std::vector<JobRow> jobs() const;
 
     // Runs and curves
     std::int64_t addRun(const RunRow &run); ///< id is assigned; startedMs 0: now
     std::vector<std::int64_t> addRuns(const std::vector<RunRow> &runs); ///< one transaction
-    void updateRun(const RunRow &run);      ///< status, metrics, seconds, message, name, note
+    void updateRun(const RunRow &run);      ///< status, metrics, environment, seconds, message, name, note
     void setRunNote(std::int64_t id, const std::string &note);
     void setRunArchived(std::int64_t id, bool archived);
     void deleteRun(std::int64_t id); ///< refused while it is running
@@ -157,7 +163,9 @@ public:
     [[nodiscard]] std::vector<CurveRow> curves() const;
     [[nodiscard]] std::optional<CurveRow> curve(std::int64_t id) const;
 
-    /// Grows with every change by any process (PRAGMA data_version and a counter of our own): for live views.
+    /// What the journal could not be: empty, or why the ledger does not use WAL (network file systems).
+    [[nodiscard]] const std::string &journalNote() const;
+    /// Grows with every change by any process: for live views. Cheap to ask for.
     [[nodiscard]] std::int64_t changeCounter() const;
     /// PRAGMA integrity_check and foreign_key_check; empty when all is well.
     [[nodiscard]] std::vector<std::string> check() const;
@@ -169,5 +177,7 @@ private:
 
 /// Milliseconds since 1970, UTC.
 std::int64_t nowMs();
+/// Version of the SQLite in use, e.g. "3.40.1".
+std::string sqliteVersion();
 
 } // namespace retoscope

@@ -21,39 +21,52 @@ struct Request
     std::string name;    ///< of the artefact to make; empty: chosen from its inputs
     std::string command; ///< exact command line
     bool force = false;  ///< go on although the forecast says it cannot fit
+    bool once = false;   ///< do not record a run or curve again that the ledger has with the same configuration
 };
 
-ArtefactRow addModel(Project &project, const std::filesystem::path &path, const Request &request, JobControl &job);
+/// `tokenizer`: where it lies when not beside the weights (llama2.c); empty: beside them.
+ArtefactRow addModel(Project &project, const std::filesystem::path &path, const std::filesystem::path &tokenizer, const Request &request, JobControl &job);
 ArtefactRow addCorpus(Project &project, const std::vector<std::filesystem::path> &paths, const CorpusOptions &options, const Request &request, JobControl &job);
-ArtefactRow trainTokenizer(Project &project, const ArtefactRow &corpus, const SentencePieceTrainConfig &config, const Request &request, JobControl &job);
+ArtefactRow trainTokenizer(Project &project, const ArtefactRow &corpus, const SentencePieceTraining &config, const Request &request, JobControl &job);
 /// The token store of one split under a tokenizer (of a tokenizer or model row); made when it is not there.
-ArtefactRow tokensFor(Project &project, const ArtefactRow &corpus, Split split, const ArtefactRow &tokenizerOrModel, JobControl &job);
-ArtefactRow trainLanguageModel(Project &project, const ArtefactRow &corpus, const ArtefactRow &tokenizerOrModel, const TrainConfig &config, const Request &request, JobControl &job);
-ArtefactRow makeDatastore(Project &project, const ArtefactRow &model, const ArtefactRow &corpus, Split split, const DatastoreConfig &config, ComputeType compute, const Request &request, JobControl &job);
+ArtefactRow tokensFor(Project &project, const ArtefactRow &corpus, Split split, const ArtefactRow &tokenizerOrModel,
+                      const TokenStoreOptions &options, const Request &request, JobControl &job);
+/// From scratch with the tokenizer of a tokenizer row, or on from the weights of a model row.
+ArtefactRow trainLanguageModel(Project &project, const ArtefactRow &corpus, const ArtefactRow &tokenizerOrModel, const TrainConfig &config, const LoadOptions &load, const Request &request, JobControl &job);
+ArtefactRow makeDatastore(Project &project, const ArtefactRow &model, const ArtefactRow &tokens, const DatastoreConfig &config, const LoadOptions &load, const Request &request, JobControl &job);
 ArtefactRow makeIndex(Project &project, const ArtefactRow &datastore, const IndexConfig &config, const Request &request, JobControl &job);
 ArtefactRow makeClusters(Project &project, const ArtefactRow &datastore, const ClusterConfig &config, const Request &request, JobControl &job);
-ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const ArtefactRow &corpus, Split split, const ArtefactRow &datastore, const ArtefactRow &index,
-                      const TraceConfig &config, ComputeType compute, const Request &request, JobControl &job, const TraceListener &listener = {});
+ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const ArtefactRow &tokens, const ArtefactRow &datastore, const ArtefactRow &index,
+                      const TraceConfig &config, const LoadOptions &load, const Request &request, JobControl &job, const TraceListener &listener = {});
 
 /// Everything that a trace needs to be replayed, opened and checked against each other. `clusters` by name or "none"; empty:
-/// the only ready clusters of the datastore, none when there are none or several (BadInput lists them when several).
+/// the only ready clusters of the datastore, none when there are none (BadInput lists them when there are several).
 struct OpenTrace
 {
-    ArtefactRow row, datastoreRow, indexRow, modelRow, tokensRow;
+    ArtefactRow row, datastoreRow;
+    std::optional<ArtefactRow> indexRow, modelRow, tokensRow; ///< absent for an imported trace
     std::optional<ArtefactRow> clustersRow;
     std::shared_ptr<const Trace> trace;
     std::shared_ptr<const Replay> replay;
 };
 OpenTrace openTraceForReplay(const Project &project, const std::string &trace, const std::string &clusters);
 
+struct LiveOptions
+{
+    bool live = false;             ///< run the model and really skip the saved searches
+    std::int64_t maxPositions = 0; ///< live only; 0: as many as the trace has
+    LoadOptions load;
+};
+
 struct EvaluationOutcome
 {
     EvaluationResult result;
     std::int64_t run = 0; ///< id in the ledger
+    Json config = Json::object(); ///< as recorded: the settings and the names and fingerprints of all artefacts
 };
 /// Replayed (or live when asked for) and recorded as a run.
 EvaluationOutcome evaluate(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &settings,
-                           bool live, std::int64_t maxPositions, const Request &request, JobControl &job);
+                           const LiveOptions &live, const Request &request, JobControl &job);
 
 struct SweepOutcome
 {
@@ -73,5 +86,19 @@ struct FossOutcome
 };
 FossOutcome foss(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &base, std::int32_t points,
                  const Request &request, JobControl &job);
+
+/// What generation needs, opened and checked against each other. For the LM alone only the model is there.
+struct GenerationParts
+{
+    ArtefactRow modelRow;
+    std::optional<ArtefactRow> datastoreRow, indexRow, clustersRow;
+    RetrievalParts parts;
+    std::shared_ptr<const Tokenizer> tokenizer;
+    std::shared_ptr<const TokenStore> tokens; ///< the datastore's, for the contexts of neighbours; null when unknown
+};
+/// Names of artefacts; an empty `datastore` gives the LM alone. An empty `index` is the datastore's only one, or exact
+/// search when it has none; `clusters` as for openTraceForReplay().
+GenerationParts openForGeneration(const Project &project, const std::string &model, const std::string &datastore,
+                                  const std::string &index, const std::string &clusters, const LoadOptions &load);
 
 } // namespace retoscope

@@ -2,6 +2,7 @@
 // A project: a folder with `retoscope.json` (name), `ledger.sqlite` and `artefacts/<kind>/<name>/`.
 #pragma once
 
+#include "ledger/environment.h"
 #include "ledger/ledger.h"
 
 #include "automaton/clusters.h"
@@ -52,8 +53,5 @@ private:
     std::string m_name;
     Ledger m_ledger;
 };
-
-/// Program version, library versions, CPU, threads, commit: what a run records as its environment.
-Json describeEnvironment();
 
 } // namespace retoscope

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How every operation makes its artefact: begin the row, build in its folder, finish the row. Internal to this room.
+#pragma once
+
+#include "ledger/operations.h"
+
+#include <functional>
+
+namespace retoscope {
+
+/// Runs `work` as a job of the ledger: its row says how it ended.
+template<typename Work>
+auto recordedJob(Project &project, const std::string &kind, const Request &request, Work &&work)
+{
+    const auto id = project.ledger().beginJob(kind, request.command);
+    try {
+        auto result = work();
+        project.ledger().endJob(id, JobState::Done);
+        return result;
+    } catch (const Cancelled &stopped) {
+        project.ledger().endJob(id, JobState::Cancelled, stopped.what());
+        throw;
+    } catch (const std::exception &error) {
+        project.ledger().endJob(id, JobState::Failed, error.what());
+        throw;
+    }
+}
+
+struct ArtefactPlan
+{
+    ArtefactKind kind = ArtefactKind::Corpus;
+    std::string job;    ///< kind of the job row, e.g. "datastore build"
+    std::string name;   ///< when the request names none
+    Json config = Json::object();
+    std::vector<ArtefactInput> inputs;
+    Json identity = Json::object(); ///< what else makes two requests different, e.g. the contents of the texts
+};
+
+/// What a builder reports when its artefact is whole.
+struct Built
+{
+    std::string fingerprint;
+    Json info = Json::object();
+    std::filesystem::path folder; ///< where it lies when that is not the project's folder for it
+};
+
+ArtefactInput inputFrom(const std::string &role, const ArtefactRow &row);
+
+/// Returns the ready artefact of an equal request, or lets `build` make it (and continue it) in the folder that it is
+/// given. A failed request that left nothing behind leaves no row. Refuses a name that belongs to another request.
+ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Request &request,
+                         const std::function<Built(const std::filesystem::path &folder)> &build);
+
+/// The model, with the weights that were added: Mismatch when the files have changed since.
+std::shared_ptr<const LanguageModel> openUnchangedModel(const Project &project, const ArtefactRow &row, const LoadOptions &options);
+
+} // namespace retoscope
