@@ -29,6 +29,7 @@ enum class StateOrder { Count, Random };  ///< extension order: most-pointed-to 
 struct AutomatonSettings
 {
     static constexpr std::int64_t alwaysSearch = std::numeric_limits<std::int64_t>::max(); ///< min_knns = ∞, "inf" in JSON
+    static constexpr std::int32_t maximalKnns = 1 << 24;
 
     std::int64_t minKnns = 1;
     std::int32_t maxKnns = 1024;
@@ -47,6 +48,7 @@ struct AutomatonSettings
 };
 void to_json(Json &json, const AutomatonSettings &settings);
 void from_json(const Json &json, AutomatonSettings &settings); ///< strict; a sentence per bad value
+void validate(const AutomatonSettings &settings);              ///< throws BadInput
 
 /// What happens before y_t is known: steps 1 to 3.
 struct RetomatonPlan
@@ -58,8 +60,8 @@ struct RetomatonPlan
     std::vector<std::int32_t> pointers; ///< entry ids: direct pointers, then members of their states; at most max_knns
 };
 
-/// The automaton state of one sequence. Not thread-safe; copyable (a beam reorder copies it). Memory: the current
-/// candidates plus one stamp per entry and state that is shared by nobody.
+/// The automaton state of one sequence. Not thread-safe; copyable (a beam reorder copies it). Memory: a few arrays as long
+/// as the candidates, whatever N is; no step allocates once the arrays have grown to k + max_knns.
 class RetomatonWalker
 {
 public:
@@ -79,10 +81,14 @@ public:
     /// with the meaning that the released code gives it. Results valid until the next call.
     struct Candidates
     {
-        std::span<const std::int32_t> ids;
+        std::span<const std::int32_t> ids;     ///< first those of the search, then direct pointers, then members of states
         std::span<const float> distances;
+        std::int32_t found = 0;                ///< leading ids that came from the search
+        std::int32_t direct = 0;               ///< ids after these that are direct pointers
     };
     Candidates combine(std::span<const std::int32_t> foundIds, std::span<const float> foundDistances, std::span<const float> pointerDistances);
+    /// For each candidate of the last combine(), 1 where its value is `token` (−1: the value of the last entry).
+    std::span<const std::uint8_t> matches(TokenId token);
     /// Step 7: y_t is known (observed, or chosen while generating). Uses the candidates of the last combine().
     void observe(TokenId token);
     /// Entries of `cur`, nearest first.

@@ -22,6 +22,17 @@ double logKnnProbability(std::span<const float> distances, std::span<const std::
 /// returns lmLogProb.
 double interpolate(double lmLogProb, double knnLogProb, double lambda, bool hasCandidates);
 
+/// The same for many positions of one λ, whose logarithms are taken once.
+class Interpolation
+{
+public:
+    explicit Interpolation(double lambda);
+    [[nodiscard]] double operator()(double lmLogProb, double knnLogProb, bool hasCandidates) const;
+
+private:
+    double m_lambda, m_logLm, m_logKnn;
+};
+
 struct TokenProbability
 {
     TokenId token;
@@ -29,6 +40,7 @@ struct TokenProbability
 };
 
 /// p_kNN of every token among the candidates, most probable first (ties: smaller id). Ids of −1 are dropped.
+/// `values` is the whole datastore's, [N].
 std::vector<TokenProbability> knnDistribution(std::span<const std::int32_t> ids, std::span<const float> distances,
                                               std::span<const std::int32_t> values, double temperature);
 
