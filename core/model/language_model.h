@@ -54,13 +54,15 @@ struct ModelConfig
     std::int32_t headSize = 0;
     std::int32_t feedForwardSize = 0;
     std::int32_t contextLength = 0;  ///< longest sequence, tokens
-    std::int32_t slidingWindow = 0;  ///< 0: none
+    std::int32_t slidingWindow = 0;  ///< tokens that a position attends to, itself included; 0: all
+    std::int32_t firstSlidingLayer = 0; ///< layers before this one attend to everything (Qwen2's max_window_layers)
     float normEpsilon = 1e-5f;
     std::string activation = "silu"; ///< "silu", "gelu", "gelu_new" …
     bool tiedHead = false;
     bool attentionBias = false;      ///< q, k, v biases (Qwen2, or attention_bias)
     bool attentionOutputBias = false;
     bool feedForwardBias = false;
+    bool attentionScaledByLayer = false; ///< GPT-2's scale_attn_by_inverse_layer_idx
     double ropeTheta = 10000;
     Json ropeScaling;                ///< null, or Hugging Face's rope_scaling (linear, dynamic, yarn, llama3)
     std::int32_t bosToken = -1;

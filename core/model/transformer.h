@@ -3,7 +3,9 @@
 // sees language_model.h and trainer.h. Inference and training run the same code, so that they cannot disagree.
 #pragma once
 
+#include "model/hf_config.h"
 #include "model/language_model.h"
+#include "model/rotary.h"
 
 #include <torch/torch.h>
 
@@ -29,12 +31,6 @@ WeightShapes requiredWeights(const ModelConfig &config);
 /// Throws one BadInput that lists every missing and every misshapen weight; `name` is the checkpoint's.
 void checkWeights(const ModelConfig &config, const WeightMap &weights, std::string_view name);
 
-/// Hugging Face's config.json; `name` is the file's name for the sentences. Refuses unknown architectures (the sentence
-/// lists the known ones) and settings that this decoder does not compute.
-ModelConfig parseHfConfig(const Json &json, std::string_view name);
-/// The inverse; `transformers` reads the result.
-Json toHfConfig(const ModelConfig &config);
-
 /// A checkpoint as it lies on disk: weights on the CPU, in the stored type, under the names of WeightMap.
 struct Checkpoint
 {
@@ -56,14 +52,14 @@ struct TransformerOptions
     bool training = false; ///< apply dropout
 };
 
-/// Keys and values of the tokens so far, for each layer [B, keyValueHeads, length, headSize] (a view of a larger buffer).
-/// Copies share nothing once clone() made them.
+/// Keys and values of the tokens so far, one growing buffer [B, keyValueHeads, capacity ≥ length, headSize] for each layer.
 struct KeyValueCache
 {
     std::vector<at::Tensor> keys;
     std::vector<at::Tensor> values;
     std::int64_t length = 0;
 
+    /// A copy that shares nothing with this one.
     [[nodiscard]] KeyValueCache clone() const;
 };
 
@@ -89,7 +85,8 @@ public:
     /// The tap at every position, [B, L, D]; nothing behind it is computed.
     [[nodiscard]] at::Tensor tap(const at::Tensor &tokens, KeyTap tap) const;
 
-    /// What one pass can give. With a cache the tokens continue the sequence in it (and are appended to it).
+    /// What one pass can give. With a cache the tokens continue the sequence in it (and are appended to it); a pass that
+    /// stops at a tap leaves the cache incomplete, so a cache needs `hidden`.
     struct Wish
     {
         std::optional<KeyTap> tap;
@@ -126,9 +123,9 @@ protected:
     [[nodiscard]] const at::Tensor &weight(const std::string &name) const { return m_weights.at(name); }
     [[nodiscard]] Linear linear(const std::string &scope, bool transposed = false) const;
     [[nodiscard]] at::Tensor toCompute(const at::Tensor &x) const { return x.to(m_compute); }
-    [[nodiscard]] std::int64_t layerCount() const { return m_config.layers; }
+    [[nodiscard]] at::Tensor activate(const at::Tensor &x) const;
 
-    // What the families do differently. x is the fp32 residual stream, normed input is in the compute type.
+    // What the families do differently. x is the fp32 residual stream; normed input is in the compute type.
     [[nodiscard]] virtual at::Tensor embed(const at::Tensor &tokens, std::int64_t firstPosition) const = 0;
     [[nodiscard]] virtual at::Tensor attentionNorm(std::size_t layer, const at::Tensor &x) const = 0;
     [[nodiscard]] virtual QueryKeyValue project(std::size_t layer, const at::Tensor &normed) const = 0;
@@ -136,23 +133,21 @@ protected:
     [[nodiscard]] virtual at::Tensor feedForwardNorm(std::size_t layer, const at::Tensor &x) const = 0;
     [[nodiscard]] virtual at::Tensor feedForward(std::size_t layer, const at::Tensor &normed) const = 0;
     [[nodiscard]] virtual at::Tensor finalNorm(const at::Tensor &x) const = 0;
-    /// Turns [B, H, L, headSize] by its positions firstPosition…; sequenceLength matters to dynamic scaling only.
-    [[nodiscard]] virtual at::Tensor rotate(const at::Tensor &x, std::int64_t firstPosition,
-                                            std::int64_t sequenceLength) const;
-    /// True when the rotation of old keys changes as the sequence grows (dynamic scaling): they are cached unrotated.
-    [[nodiscard]] virtual bool rotationDependsOnLength() const { return false; }
-    /// Factor on q·k; 1/√headSize unless the configuration scales by layer.
-    [[nodiscard]] virtual double attentionScale(std::size_t layer) const;
 
     ModelConfig m_config;
     WeightMap m_weights;
     at::ScalarType m_compute;
     Linear m_head;
+    std::optional<RotaryFrequencies> m_rotary; ///< none: the embedding knows the positions
 
 private:
-    struct Sequence;
-    [[nodiscard]] at::Tensor attention(std::size_t layer, const at::Tensor &normed, const Wish &wish,
-                                       std::int64_t firstPosition) const;
+    struct Rotation;
+    struct Pass;
+    [[nodiscard]] Rotation rotation(std::int64_t begin, std::int64_t end, std::int64_t sequenceLength,
+                                    const at::Tensor &tokens) const;
+    [[nodiscard]] at::Tensor attention(std::size_t layer, const at::Tensor &normed, const Pass &pass) const;
+    [[nodiscard]] at::Tensor mixValues(std::size_t layer, const at::Tensor &query, const at::Tensor &key,
+                                       const at::Tensor &value, const Pass &pass) const;
 };
 
 } // namespace retoscope
