@@ -5,7 +5,10 @@
 #include "automaton/retomaton.h"
 #include "index/index.h"
 
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace retoscope {
 
@@ -15,11 +18,11 @@ enum class DistanceSource
     Exact, ///< recomputed from the stored keys (default wherever keys are present)
     Index, ///< what the index returned; approximate under product quantisation
 };
-/// Which positions share one automaton state.
-enum class SequenceRule
+/// The similarity function of the released code when it recomputes distances.
+enum class ReferenceSimilarity
 {
-    Document, ///< corrected: one sequence per evaluation document
-    Window,   ///< parity: one per forward call, i.e. per window (times `referenceBatch` windows)
+    L2,
+    Dot, ///< parity only: the inner product taken for a distance, so that the farthest get the weight (its bug)
 };
 
 struct EvaluationSettings
@@ -32,6 +35,7 @@ struct EvaluationSettings
     bool useClusters = true;  ///< false: pointers only
     DistanceSource distances = DistanceSource::Exact;
     std::int32_t referenceBatch = 1; ///< windows per forward call of the released code; the state runs on inside a call
+    ReferenceSimilarity referenceSimilarity = ReferenceSimilarity::L2; ///< Dot: with semantics = reference and exact distances
     double skipFraction = 0;  ///< kNN-LM only: a uniformly random share of the positions uses the LM alone
     std::uint64_t skipSeed = 1;
 
@@ -43,6 +47,19 @@ void to_json(Json &json, const EvaluationSettings &settings);
 void from_json(const Json &json, EvaluationSettings &settings);
 /// Checks ranges (λ in [0,1], T > 0, k ≥ 1, …) and combinations; throws BadInput.
 void validate(const EvaluationSettings &settings);
+
+/// Where the automaton's state starts afresh: the first position of each sequence, then n. Corrected: a sequence per
+/// evaluation document; reference: one per forward call, i.e. per `referenceBatch` windows. Both arrays [n], non-decreasing.
+std::vector<std::int64_t> sequenceStarts(std::span<const std::int32_t> documents, std::span<const std::int32_t> windows,
+                                         const EvaluationSettings &settings);
+
+/// kNN-LM with random skipping: 1 for exactly round(fraction · n) positions, which uses the LM alone there. For one seed
+/// a larger fraction skips the same positions and more, so that curves over the fraction are smooth.
+std::vector<std::uint8_t> randomSkips(std::int64_t positions, double fraction, std::uint64_t seed);
+
+/// The counter of the released code (get_metrics' lookups_saved) over the sequences of an evaluation: a run without
+/// searches counts when a search ends it, so the last run of every forward call is lost. searched: [n].
+double referenceFoss(std::span<const std::uint8_t> searched, std::span<const std::int64_t> sequenceStarts);
 
 std::string_view toString(Method method); ///< "base", "knnlm", "retomaton"
 Method methodFromString(std::string_view text);
@@ -63,6 +80,9 @@ struct EvaluationResult
     double oraclePerplexity = 0; ///< max of LM and kNN at each position
     double seconds = 0;
     bool live = false;         ///< searches were really skipped; false: replayed
+    double modelSeconds = 0;   ///< live only: of `seconds`, in the forward pass …
+    double searchSeconds = 0;  ///< … in the index …
+    double walkSeconds = 0;    ///< … in pointers, distances and probabilities
     bool exactDistances = true;
     /// Per position, [positions]; empty unless asked for.
     std::vector<float> logProbs;    ///< log p of the mixture
@@ -72,7 +92,8 @@ struct EvaluationResult
     std::vector<std::int32_t> survivors;  ///< |cur| after the position
 };
 /// The contract of `evaluate --json`: perplexity, nll, positions, searches, foss, foss_reference, seconds,
-/// tokens_per_second, the other figures and the whole configuration. Without the per-position arrays.
+/// tokens_per_second, the other figures and the whole configuration. Without the per-position arrays; an infinite
+/// perplexity (λ = 1 and a target that no candidate has) becomes null, as JSON has no infinity.
 Json toJson(const EvaluationResult &result);
 
 } // namespace retoscope
