@@ -562,23 +562,23 @@ Ledger &Ledger::operator=(Ledger &&) noexcept = default;
 // ----------------------------------------------------------------------------------------------------------- artefacts
 
 ArtefactRow Ledger::beginArtefact(ArtefactKind kind, const std::string &name, const std::string &requestHash, const Json &config,
-                                  const std::vector<ArtefactInput> &inputs)
+                                  const std::vector<ArtefactInput> &inputs, const std::string &command)
 {
     if (name.empty())
         fail(ErrorKind::BadInput, "An artefact needs a name; give one with --name.");
     const auto &database = m_impl->database;
+    const std::string info = dump(command.empty() ? Json::object() : Json{{"command", command}});
     return m_impl->write([&] {
         auto find = database.prepare(fmt::format("{}WHERE kind = ? AND request_hash = ? AND request_hash <> '' AND deleted_ms = 0", artefactColumns));
         find.bindAll(std::string(toString(kind)), requestHash);
-        if (auto row = first(find, artefactOf)) {
-            if (row->state == ArtefactState::Failed) {
-                database.prepare("UPDATE artefact SET state = 'building', info = json_remove(info, '$.error') WHERE id = ?").bind(row->id).run();
-                row = m_impl->artefact(row->id);
-            }
-            return *row;
+        if (const auto row = first(find, artefactOf)) {
+            if (row->state != ArtefactState::Failed)
+                return *row;
+            database.prepare("UPDATE artefact SET state = 'building', info = ? WHERE id = ?").bindAll(info, row->id).run();
+            return *m_impl->artefact(row->id);
         }
-        database.prepare("INSERT INTO artefact(kind, name, request_hash, config, created_ms) VALUES(?, ?, ?, ?, ?)")
-            .bindAll(std::string(toString(kind)), m_impl->freeName(kind, name), requestHash, dump(config), nowMs()).run();
+        database.prepare("INSERT INTO artefact(kind, name, request_hash, config, info, created_ms) VALUES(?, ?, ?, ?, ?, ?)")
+            .bindAll(std::string(toString(kind)), m_impl->freeName(kind, name), requestHash, dump(config), info, nowMs()).run();
         const auto id = database.lastInsertId();
         auto insert = database.prepare("INSERT INTO artefact_input(artefact, role, input, fingerprint) VALUES(?, ?, ?, ?)");
         for (const ArtefactInput &input : inputs)
@@ -589,8 +589,16 @@ ArtefactRow Ledger::beginArtefact(ArtefactKind kind, const std::string &name, co
 
 void Ledger::finishArtefact(std::int64_t id, const std::string &folder, const std::string &fingerprint, std::uint64_t bytes, const Json &info)
 {
-    m_impl->changeOne("artefact", id, "UPDATE artefact SET state = 'ready', folder = ?, fingerprint = ?, bytes = ?, info = ?, finished_ms = ? WHERE deleted_ms = 0 AND id = ?",
-                      folder, fingerprint, static_cast<std::int64_t>(bytes), dump(info), nowMs());
+    m_impl->write([&] {
+        const auto row = artefact(id);
+        if (!row)
+            Impl::failNoRow("artefact", id);
+        Json complete = info;
+        if (row->info.contains("command") && !complete.contains("command"))
+            complete["command"] = row->info["command"];
+        m_impl->database.prepare("UPDATE artefact SET state = 'ready', folder = ?, fingerprint = ?, bytes = ?, info = ?, finished_ms = ? WHERE id = ?")
+            .bindAll(folder, fingerprint, static_cast<std::int64_t>(bytes), dump(complete), nowMs(), id).run();
+    });
 }
 
 void Ledger::failArtefact(std::int64_t id, const std::string &sentence)

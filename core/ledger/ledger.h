@@ -45,7 +45,7 @@ struct ArtefactRow
     std::string fingerprint;     ///< empty until ready
     std::string requestHash;     ///< SHA-256 of configuration and input fingerprints: equal requests share an artefact
     Json config = Json::object();
-    Json info = Json::object();  ///< sizes, rates, recall …
+    Json info = Json::object();  ///< sizes, rates, recall …; "command": what makes (and continues) it; "error": why it failed
     std::uint64_t bytes = 0;
     std::int64_t createdMs = 0, finishedMs = 0; ///< UTC
     std::vector<ArtefactInput> inputs;
@@ -127,8 +127,9 @@ public:
     /// The row with this kind and request hash that is not deleted; else a new Building row under `name` (made unique by a
     /// suffix -2, -3 … when taken). A Failed row becomes Building again: the same request continues it. An empty request
     /// hash is equal to no other. Atomic: two processes asking at once get the same row.
+    /// `command` goes to info["command"] and stays there when finishArtefact() brings its own info.
     ArtefactRow beginArtefact(ArtefactKind kind, const std::string &name, const std::string &requestHash, const Json &config,
-                              const std::vector<ArtefactInput> &inputs);
+                              const std::vector<ArtefactInput> &inputs, const std::string &command = {});
     void finishArtefact(std::int64_t id, const std::string &folder, const std::string &fingerprint, std::uint64_t bytes, const Json &info);
     void failArtefact(std::int64_t id, const std::string &sentence); ///< the sentence is kept as info["error"]
     void setArtefactFolder(std::int64_t id, const std::string &folder);

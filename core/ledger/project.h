@@ -29,9 +29,11 @@ public:
     [[nodiscard]] Ledger &ledger() { return m_ledger; }
     [[nodiscard]] const Ledger &ledger() const { return m_ledger; }
 
-    /// Where the artefact's files are, or will be.
+    /// Where the artefact's files are, or will be. Absolute when the project's folder is.
     [[nodiscard]] std::filesystem::path folderOf(const ArtefactRow &row) const;
 
+    // Each refuses an artefact that is not ready (with the command that finishes it) and one whose files are not those that
+    // the ledger knows (naming both fingerprints).
     [[nodiscard]] std::shared_ptr<const Corpus> openCorpus(const ArtefactRow &row) const;
     [[nodiscard]] std::shared_ptr<const Tokenizer> openTokenizer(const ArtefactRow &row) const; ///< of a tokenizer or a model
     [[nodiscard]] std::shared_ptr<const LanguageModel> openModel(const ArtefactRow &row, const LoadOptions &options = {}) const;
@@ -41,14 +43,27 @@ public:
     [[nodiscard]] std::shared_ptr<const Clusters> openClusters(const ArtefactRow &row) const;
     [[nodiscard]] std::shared_ptr<const Trace> openTrace(const ArtefactRow &row, std::shared_ptr<const Datastore> datastore) const;
 
-    /// The input with this role, e.g. the datastore of an index. Throws Mismatch when its fingerprint is no longer the one
-    /// recorded (stale), naming both and the command that renews it.
+    /// The input with this role, e.g. the datastore of an index; when that row was replaced or deleted, any ready artefact
+    /// with the recorded fingerprint, which is the same thing. Throws Mismatch when there is none (stale), naming both
+    /// fingerprints and the command that renews `row`.
     [[nodiscard]] ArtefactRow inputOf(const ArtefactRow &row, const std::string &role) const;
-    /// Empty when every input still has the recorded fingerprint; else sentences (the chain).
+    /// Empty when every input, and theirs in turn, still has the recorded fingerprint; else a sentence per broken link, the
+    /// farthest first.
     [[nodiscard]] std::vector<std::string> staleness(const ArtefactRow &row) const;
+    /// The commands that renew a stale artefact, in the order in which they must run; empty when it is not stale.
+    [[nodiscard]] std::vector<std::string> renewal(const ArtefactRow &row) const;
+    /// A ready artefact with this fingerprint.
+    [[nodiscard]] std::optional<ArtefactRow> withFingerprint(ArtefactKind kind, const std::string &fingerprint) const;
+
+    /// Removes the row and, unless it lies outside the project, the folder. Refused while another process writes into it
+    /// and while another artefact needs it (the sentence names it).
+    void deleteArtefact(const ArtefactRow &row);
 
 private:
     Project(std::filesystem::path folder, std::string name, Ledger ledger);
+    /// Throws Mismatch, naming the artefact that would fit, unless `fingerprint` is the one recorded for this role.
+    void requireInput(const ArtefactRow &row, const std::string &role, ArtefactKind kind, const std::string &fingerprint) const;
+    void requireOpenable(const ArtefactRow &row, ArtefactKind kind) const;
     std::filesystem::path m_folder;
     std::string m_name;
     Ledger m_ledger;
