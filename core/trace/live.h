@@ -62,9 +62,19 @@ struct GeneratedToken
 };
 using GenerationListener = std::function<void(const GeneratedToken &)>;
 
+enum class StopReason
+{
+    TokenLimit,  ///< maxNewTokens were made
+    EndOfText,   ///< the model's end-of-text token was chosen (it is the last token of the result)
+    ContextFull, ///< the model reads no longer sequence
+};
+std::string_view toString(StopReason reason); ///< a clause, e.g. "the end-of-text token was chosen"
+
 /// Continues `prompt` (token ids, BOS included where wanted). For Base, parts.datastore/index may be null. The automaton
-/// state belongs to the sequence (each beam owns its own). Deterministic for a seed.
+/// state belongs to the sequence (each beam owns its own), is empty at the first new token, and follows the chosen tokens
+/// (retrieval.md section 5, "Decoding"). Deterministic for a seed. Beams are compared by log-probability per token, and the
+/// listener hears the best one at the end; otherwise it hears each token as it is chosen.
 std::vector<GeneratedToken> generate(const RetrievalParts &parts, std::span<const std::int32_t> prompt, const GenerationConfig &config,
-                                     JobControl &job, const GenerationListener &listener = {});
+                                     JobControl &job, const GenerationListener &listener = {}, StopReason *stopped = nullptr);
 
 } // namespace retoscope

@@ -37,7 +37,7 @@ bool booleanField(const Json &identity, const char *name, const std::string &whe
 
 fs::path partialName(const fs::path &folder, const Column &column)
 {
-    return folder / (std::string(column.file) + ".partial");
+    return folder / (std::string(column.file) + partialSuffix);
 }
 
 /// Refuses to continue somebody else's work, naming what differs.
@@ -109,6 +109,43 @@ std::uint64_t diskBytes(const Shape &shape)
     return bytes;
 }
 
+MappedColumns mapColumns(const fs::path &folder, const Shape &shape, std::string_view suffix)
+{
+    MappedColumns mapped;
+    TraceArrays &a = mapped.arrays;
+    a.positions = shape.positions;
+    a.kMax = shape.k;
+    a.dimension = shape.dimension;
+    a.topCandidates = shape.topCandidates;
+    const auto map = [&]<typename T>(std::span<const T> &array, const char *name, std::int64_t columns) {
+        const MappedFile &file = mapped.files.emplace_back(folder / (std::string(name) + std::string(suffix)));
+        // The length decides, before any multiplication of hostile sizes is trusted.
+        const std::size_t rows = std::size_t(shape.positions);
+        if (file.size() / sizeof(T) / std::size_t(columns) < rows)
+            fail(ErrorKind::Corrupt, "{}: {} is shorter than {} positions need; record the trace again.", folder.string(), name, rows);
+        array = file.view<T>(0, rows * std::size_t(columns));
+    };
+    map(a.targets, "targets.bin", 1);
+    map(a.tokenIndices, "token_indices.bin", 1);
+    map(a.documents, "documents.bin", 1);
+    map(a.windows, "windows.bin", 1);
+    map(a.lmLogProbs, "lm_log_probs.bin", 1);
+    map(a.queries, "queries.bin", shape.dimension);
+    map(a.neighbourIds, "neighbour_ids.bin", shape.k);
+    map(a.indexDistances, "index_distances.bin", shape.k);
+    if (shape.exactIndex)
+        a.exactDistances = a.indexDistances;
+    else
+        map(a.exactDistances, "exact_distances.bin", shape.k);
+    if (shape.entropies)
+        map(a.lmEntropies, "lm_entropies.bin", 1);
+    if (shape.topCandidates > 0) {
+        map(a.lmTopIds, "lm_top_ids.bin", shape.topCandidates);
+        map(a.lmTopLogProbs, "lm_top_log_probs.bin", shape.topCandidates);
+    }
+    return mapped;
+}
+
 TraceWriter::TraceWriter(fs::path folder, const Shape &shape, Json identity)
     : m_folder(std::move(folder)), m_shape(shape), m_identity(std::move(identity)),
       m_lock((makeFolder(m_folder), m_folder)), m_columns(columns(shape))
@@ -146,6 +183,13 @@ void TraceWriter::append(const TraceArrays &block)
     }
     m_positions += block.positions;
     writeJournal();
+}
+
+MappedColumns TraceWriter::map() const
+{
+    Shape soFar = m_shape;
+    soFar.positions = m_positions;
+    return mapColumns(m_folder, soFar, partialSuffix);
 }
 
 void TraceWriter::finish(Json info)

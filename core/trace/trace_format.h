@@ -16,12 +16,14 @@
 
 #include "base/atomic_file.h"
 #include "base/manifest.h"
+#include "base/mapped_file.h"
 #include "trace/trace.h"
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace retoscope::trace_format {
@@ -55,6 +57,18 @@ struct Column
 /// The columns that a trace of this shape has, in a fixed order.
 std::vector<Column> columns(const Shape &shape);
 
+/// The columns of a trace in memory for as long as this lives.
+struct MappedColumns
+{
+    std::vector<MappedFile> files;
+    TraceArrays arrays; ///< all but the metric
+};
+
+inline constexpr const char *partialSuffix = ".partial"; ///< of files that are being written
+
+/// Maps the first shape.positions rows of every column; throws Corrupt naming the file that is too short.
+MappedColumns mapColumns(const std::filesystem::path &folder, const Shape &shape, std::string_view suffix = {});
+
 /// Bytes of all columns.
 std::uint64_t diskBytes(const Shape &shape);
 
@@ -74,6 +88,9 @@ public:
     /// Appends the `block.positions` next positions and returns when they are on disk and journaled. All arrays that the
     /// shape has must be filled; exactDistances are ignored for an exact index.
     void append(const TraceArrays &block);
+
+    /// What is on disk so far, for live views; not after finish().
+    [[nodiscard]] MappedColumns map() const;
 
     /// Gives every file its name, writes the manifest and removes the journal. Throws when positions are missing.
     void finish(Json info);
