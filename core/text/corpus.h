@@ -42,8 +42,8 @@ struct CorpusOptions
     double testFraction = 0.0;
     std::uint64_t seed = 1;
     /// Given files instead of fractions: paths (files or folders) of each split; empty: use the fractions.
-    std::vector<std::string> validationPaths;
-    std::vector<std::string> testPaths;
+    std::vector<std::string> validationPaths = {};
+    std::vector<std::string> testPaths = {};
 };
 
 void to_json(Json &json, const CorpusOptions &options);
