@@ -76,6 +76,7 @@ public:
     void reset();
     /// Steps 1 to 3 for the next position. The reference stays valid until the next call.
     const RetomatonPlan &plan();
+    [[nodiscard]] const RetomatonPlan &lastPlan() const; ///< what plan() returned last
     /// Step 5: C = search results (when searched; k ids with distances, −1 padding allowed) and then the plan's pointers
     /// with their distances; deduplicated when the settings say so (the first occurrence stays). In parity mode −1 is kept
     /// with the meaning that the released code gives it. Results valid until the next call.

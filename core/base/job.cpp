@@ -36,6 +36,8 @@ void JobControl::log(const std::string &line)
 
 void JobControl::checkpoint()
 {
+    if (m_whole)
+        m_whole->checkpoint();
     while (m_pause.load(std::memory_order_relaxed) && !cancelRequested())
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (cancelRequested())

@@ -32,6 +32,8 @@ public:
 
     JobControl() = default;
     explicit JobControl(Sink sink, Log log = {}) : m_sink(std::move(sink)), m_log(std::move(log)) {}
+    /// A quiet part of a larger job: follows its cancel and pause, reports and logs nothing. `whole` must outlive it.
+    explicit JobControl(JobControl *whole) : m_whole(whole) {}
     virtual ~JobControl() = default;
     JobControl(const JobControl &) = delete;
     JobControl &operator=(const JobControl &) = delete;
@@ -45,7 +47,8 @@ public:
     void requestPause(bool on) { m_pause.store(on, std::memory_order_relaxed); }
     [[nodiscard]] bool cancelRequested() const
     {
-        return m_cancel.load(std::memory_order_relaxed) || (m_external && m_external->load(std::memory_order_relaxed));
+        return m_cancel.load(std::memory_order_relaxed) || (m_external && m_external->load(std::memory_order_relaxed))
+               || (m_whole && m_whole->cancelRequested());
     }
 
     /// Throws Cancelled when a stop was asked for; waits here while paused.
@@ -60,6 +63,7 @@ private:
     std::atomic<bool> m_cancel{false};
     std::atomic<bool> m_pause{false};
     const std::atomic<bool> *m_external = nullptr;
+    JobControl *m_whole = nullptr;
     std::mutex m_mutex;
     std::string m_lastStage;
     std::chrono::steady_clock::time_point m_lastReport{};

@@ -16,7 +16,8 @@ namespace retoscope {
 
 class JobControl;
 
-/// What reconstructs keys as the index sees them, for RetoMaton with DistanceSource::Index. [ids × D] into out.
+/// What reconstructs keys as the index sees them, for RetoMaton with DistanceSource::Index. [ids × D] into out. Called
+/// from several threads at once.
 using Reconstruct = std::function<void(std::span<const std::int32_t> ids, float *out)>;
 
 struct ReplayDetail
@@ -25,8 +26,9 @@ struct ReplayDetail
 };
 
 /// Thread-safe: evaluate() may be called from several threads at once; work inside uses threadCount() threads, one
-/// sequence per task. Caches what is independent of the settings (which neighbours match the target) and the last
-/// p_kNN(target) per (k, T, distances), so that λ costs one pass over 2 numbers a position.
+/// sequence per task. Caches what is independent of the settings (which neighbours match the target) and, for the most
+/// recent settings within 256 MB, log p_kNN(target), so that λ costs one pass over 2 numbers a position whatever the
+/// method. k < k_max uses the first k neighbours as the index returned them, whichever distances weigh them.
 class Replay
 {
 public:
@@ -35,6 +37,10 @@ public:
 
     /// Throws BadInput for impossible settings (k above k_max, clusters asked for but absent …), Cancelled.
     [[nodiscard]] EvaluationResult evaluate(const EvaluationSettings &settings, const ReplayDetail &detail, JobControl &job) const;
+
+    /// Walks the automaton once for several temperatures, whose decisions are the same; evaluate() then finds its answers
+    /// in the cache. What a sweep over T does.
+    void prepare(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
 
     [[nodiscard]] const std::shared_ptr<const Trace> &trace() const;
     [[nodiscard]] const std::shared_ptr<const Clusters> &clusters() const;

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/replay.h"
+
+#include "base/error.h"
+#include "base/job.h"
+#include "base/stamped_map.h"
+#include "base/threads.h"
+#include "datastore/distance.h"
+#include "predict/knn_distribution.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <list>
+#include <mutex>
+#include <numeric>
+
+namespace retoscope {
+
+namespace {
+
+constexpr double minusInfinity = -std::numeric_limits<double>::infinity();
+
+/// The released code sums softmax weights in fp32: what is below half of its smallest number is lost, and the logarithm
+/// of nothing is replaced.
+double asReleased(double knnLogProb)
+{
+    constexpr double smallest = -103.97;
+    return knnLogProb < smallest ? referenceLogZero : knnLogProb;
+}
+
+/// What the automaton decided at each position; neither λ nor T changes it.
+struct Decisions
+{
+    std::vector<std::uint8_t> searched;
+    std::vector<std::int32_t> candidates;
+    std::vector<std::int32_t> survivors;
+    std::int64_t searches = 0;
+    double fossReference = 0;
+
+    explicit Decisions(std::size_t positions) : searched(positions), candidates(positions), survivors(positions) {}
+};
+
+/// Everything that an evaluation needs besides λ.
+struct Retrieved
+{
+    std::shared_ptr<const Decisions> decisions;
+    std::shared_ptr<const std::vector<double>> knnLogProbs; ///< log p_kNN(target)
+};
+
+/// Settings without what does not change a Retrieved, so that equal ones share it.
+EvaluationSettings retrievalKey(const EvaluationSettings &settings, bool hasClusters)
+{
+    EvaluationSettings key = settings;
+    key.lambda = 0;
+    key.skipFraction = 0;
+    key.skipSeed = 0;
+    if (!hasClusters)
+        key.useClusters = false;
+    if (key.method == Method::KnnLm) {
+        key.automaton = AutomatonSettings{};
+        key.automaton.semantics = settings.automaton.semantics;
+        key.automaton.deduplicate = settings.automaton.deduplicate;
+        key.useClusters = false;
+        key.referenceBatch = 1;
+    }
+    return key;
+}
+
+/// The most recent answers, within a bound of memory. Not thread-safe.
+class RetrievedCache
+{
+public:
+    [[nodiscard]] const Retrieved *find(const EvaluationSettings &key)
+    {
+        const auto found = std::find_if(m_entries.begin(), m_entries.end(), [&](const auto &entry) { return entry.first == key; });
+        if (found == m_entries.end())
+            return nullptr;
+        m_entries.splice(m_entries.begin(), m_entries, found);
+        return &m_entries.front().second;
+    }
+
+    void insert(const EvaluationSettings &key, Retrieved retrieved)
+    {
+        if (find(key))
+            return;
+        const std::size_t bytesPerEntry = retrieved.knnLogProbs->size() * 17 + 512;
+        const std::size_t allowed = std::clamp<std::size_t>(maximalBytes / bytesPerEntry, 4, 1024);
+        m_entries.emplace_front(key, std::move(retrieved));
+        if (m_entries.size() > allowed)
+            m_entries.pop_back();
+    }
+
+private:
+    static constexpr std::size_t maximalBytes = std::size_t(256) << 20;
+    std::list<std::pair<EvaluationSettings, Retrieved>> m_entries; ///< most recent first
+};
+
+/// Which recorded neighbours have the target as value, and which rows a plain pass over the arrays would get wrong.
+struct Matches
+{
+    std::vector<std::uint8_t> match;     ///< [n × kMax]; 0 for id −1
+    std::vector<std::uint8_t> irregular; ///< [n] the row has an id −1 or an id twice
+};
+
+/// The search results of one position.
+struct Found
+{
+    std::span<const std::int32_t> ids;
+    std::span<const float> distances;
+    std::span<const std::uint8_t> matches;
+};
+
+/// Per thread; grows once.
+struct Scratch
+{
+    std::vector<std::int32_t> ids;
+    std::vector<float> distances;
+    std::vector<std::uint8_t> matches;
+    std::vector<float> pointerDistances;
+    std::vector<float> reconstructed;
+    std::vector<std::int32_t> rows;
+    StampedMap seen;
+};
+
+} // namespace
+
+struct Replay::Impl
+{
+    std::shared_ptr<const Trace> trace;
+    std::shared_ptr<const Clusters> clusters;
+    Reconstruct reconstruct;
+    const TraceArrays &a;
+    const Datastore &datastore;
+
+    mutable std::mutex matchesMutex;
+    mutable std::shared_ptr<const Matches> knownMatches;
+    mutable std::mutex cacheMutex;
+    mutable RetrievedCache cache;
+
+    Impl(std::shared_ptr<const Trace> t, std::shared_ptr<const Clusters> c, Reconstruct r)
+        : trace(std::move(t)), clusters(std::move(c)), reconstruct(std::move(r)), a(trace->arrays()), datastore(*trace->datastore())
+    {
+    }
+
+    void check(const EvaluationSettings &settings) const;
+    [[nodiscard]] std::shared_ptr<const Matches> matches(JobControl &job) const;
+    [[nodiscard]] Found found(std::int64_t position, const EvaluationSettings &settings, const Matches &matches, Scratch &scratch) const;
+    void measure(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids, float *out) const;
+    void measurePointers(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids, Scratch &scratch) const;
+
+    std::vector<Retrieved> retrieve(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
+    [[nodiscard]] std::vector<Retrieved> searchEverywhere(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
+    [[nodiscard]] std::vector<Retrieved> walk(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
+    RetomatonWalker::Candidates step(RetomatonWalker &walker, std::int64_t position, const EvaluationSettings &settings,
+                                     const Matches &matches, Scratch &scratch) const;
+
+    [[nodiscard]] RetomatonWalker walker(const EvaluationSettings &settings) const
+    {
+        return RetomatonWalker(trace->datastore(), settings.useClusters ? clusters : nullptr, settings.automaton);
+    }
+    [[nodiscard]] TokenId target(std::int64_t position) const { return TokenId(a.targets[std::size_t(position)]); }
+};
+
+Replay::Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct)
+    : m_impl(std::make_unique<Impl>(std::move(trace), std::move(clusters), std::move(reconstruct)))
+{
+    if (m_impl->clusters && m_impl->clusters->entries() != m_impl->datastore.size())
+        fail(ErrorKind::Mismatch, "The clusters cover {} entries, but the trace's datastore has {}; use the clusters of that datastore.",
+             m_impl->clusters->entries(), m_impl->datastore.size());
+}
+
+Replay::~Replay() = default;
+
+const std::shared_ptr<const Trace> &Replay::trace() const { return m_impl->trace; }
+const std::shared_ptr<const Clusters> &Replay::clusters() const { return m_impl->clusters; }
+
+void Replay::Impl::check(const EvaluationSettings &settings) const
+{
+    validate(settings);
+    if (settings.method == Method::Base)
+        return;
+    if (settings.k > a.kMax)
+        fail(ErrorKind::BadInput, "k is {}, but the trace holds {} neighbours per position; choose a smaller k or record the trace with --k {}.",
+             settings.k, a.kMax, settings.k);
+    if (settings.method != Method::Retomaton)
+        return;
+    if (settings.useClusters && !clusters)
+        fail(ErrorKind::BadInput, "RetoMaton with clusters was asked for, but there are none; build clusters, or follow pointers only (clusters none).");
+    if (settings.distances == DistanceSource::Index && !trace->indexIsExact() && !reconstruct)
+        fail(ErrorKind::BadInput, "The distances of the index need the index that the trace was recorded with; open it too, or use exact distances.");
+}
+
+std::shared_ptr<const Matches> Replay::Impl::matches(JobControl &job) const
+{
+    const std::scoped_lock lock(matchesMutex);
+    if (knownMatches)
+        return knownMatches;
+    auto result = std::make_shared<Matches>();
+    const std::size_t k = std::size_t(a.kMax);
+    result->match.resize(a.neighbourIds.size());
+    result->irregular.resize(std::size_t(a.positions));
+    const std::span<const std::int32_t> values = datastore.values();
+    parallelFor(a.positions, 128, [&](std::int64_t begin, std::int64_t end) {
+        StampedMap seen;
+        for (std::int64_t t = begin; t < end; ++t) {
+            job.checkpoint();
+            const std::span<const std::int32_t> ids = a.neighbourIds.subspan(std::size_t(t) * k, k);
+            std::uint8_t *match = result->match.data() + std::size_t(t) * k;
+            bool regular = true;
+            seen.clear();
+            for (std::size_t j = 0; j < k; ++j) {
+                match[j] = ids[j] >= 0 && values[std::size_t(ids[j])] == a.targets[std::size_t(t)];
+                regular = seen.insert(ids[j]) && ids[j] >= 0 && regular;
+            }
+            result->irregular[std::size_t(t)] = !regular;
+        }
+    });
+    knownMatches = std::move(result);
+    return knownMatches;
+}
+
+/// Distances of the stored keys to the position's query, as the settings want them.
+void Replay::Impl::measure(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids, float *out) const
+{
+    const float *query = a.queries.data() + std::size_t(position) * std::size_t(a.dimension);
+    if (settings.referenceSimilarity == ReferenceSimilarity::Dot) {
+        negatedInnerProducts(datastore.keys(), query, ids, out);
+        std::transform(out, out + ids.size(), out, std::negate<>());
+    } else if (a.metric == Metric::InnerProduct) {
+        negatedInnerProducts(datastore.keys(), query, ids, out);
+    } else {
+        squaredDistances(datastore.keys(), query, ids, out);
+    }
+}
+
+/// Fills scratch.pointerDistances.
+void Replay::Impl::measurePointers(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids,
+                                   Scratch &scratch) const
+{
+    scratch.pointerDistances.resize(ids.size());
+    if (settings.distances == DistanceSource::Exact || trace->indexIsExact()) {
+        measure(position, settings, ids, scratch.pointerDistances.data());
+        return;
+    }
+    const std::size_t dimension = std::size_t(a.dimension);
+    scratch.reconstructed.resize(ids.size() * dimension);
+    reconstruct(ids, scratch.reconstructed.data());
+    scratch.rows.resize(ids.size());
+    std::iota(scratch.rows.begin(), scratch.rows.end(), 0);
+    const KeyView keys{scratch.reconstructed.data(), KeyType::Float32, std::int64_t(ids.size()), a.dimension};
+    const float *query = a.queries.data() + std::size_t(position) * dimension;
+    if (a.metric == Metric::InnerProduct)
+        negatedInnerProducts(keys, query, scratch.rows, scratch.pointerDistances.data());
+    else
+        squaredDistances(keys, query, scratch.rows, scratch.pointerDistances.data());
+}
+
+/// The first k recorded neighbours: straight from the trace where the row is plain; otherwise without −1 and repetitions,
+/// or with the meaning that the released code gives to them.
+Found Replay::Impl::found(std::int64_t position, const EvaluationSettings &settings, const Matches &matches, Scratch &scratch) const
+{
+    const std::size_t begin = std::size_t(position) * std::size_t(a.kMax), k = std::size_t(settings.k);
+    const bool exact = settings.distances == DistanceSource::Exact;
+    const Found recorded{a.neighbourIds.subspan(begin, k), (exact ? a.exactDistances : a.indexDistances).subspan(begin, k),
+                         std::span(matches.match).subspan(begin, k)};
+    const bool recomputed = settings.referenceSimilarity == ReferenceSimilarity::Dot;
+    if (!matches.irregular[std::size_t(position)] && !recomputed)
+        return recorded;
+
+    scratch.ids.assign(recorded.ids.begin(), recorded.ids.end());
+    scratch.distances.assign(recorded.distances.begin(), recorded.distances.end());
+    scratch.matches.assign(recorded.matches.begin(), recorded.matches.end());
+    if (settings.reference()) {
+        const std::int32_t last = static_cast<std::int32_t>(datastore.size() - 1);
+        const bool lastMatches = datastore.values()[std::size_t(last)] == target(position).value;
+        float padDistance = std::numeric_limits<float>::max(); // FAISS's own, so that T < 1 and all-padded rows agree too
+        if (exact)
+            measure(position, settings, std::span(&last, 1), &padDistance);
+        if (recomputed) {
+            scratch.rows = scratch.ids;
+            std::replace(scratch.rows.begin(), scratch.rows.end(), -1, last);
+            measure(position, settings, scratch.rows, scratch.distances.data());
+        }
+        for (std::size_t j = 0; j < k; ++j) {
+            if (scratch.ids[j] < 0) {
+                scratch.distances[j] = padDistance;
+                scratch.matches[j] = lastMatches;
+            }
+        }
+    }
+    // Keeps the first occurrence of what may stay.
+    const bool dropPads = !settings.reference();
+    scratch.seen.clear();
+    std::size_t kept = 0;
+    for (std::size_t j = 0; j < k; ++j) {
+        const std::int32_t id = scratch.ids[j];
+        if (dropPads && id < 0)
+            continue;
+        if (settings.automaton.deduplicate && !scratch.seen.insert(id))
+            continue;
+        scratch.ids[kept] = id;
+        scratch.distances[kept] = scratch.distances[j];
+        scratch.matches[kept] = scratch.matches[j];
+        ++kept;
+    }
+    return {std::span(scratch.ids).first(kept), std::span(scratch.distances).first(kept), std::span(scratch.matches).first(kept)};
+}
+
+std::vector<Retrieved> Replay::Impl::retrieve(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const
+{
+    const EvaluationSettings base = retrievalKey(settings, clusters != nullptr);
+    std::vector<Retrieved> results(temperatures.size());
+    std::vector<double> missing;
+    const auto keyFor = [&](double temperature) {
+        EvaluationSettings key = base;
+        key.temperature = temperature;
+        return key;
+    };
+    const auto lookUp = [&] {
+        const std::scoped_lock lock(cacheMutex);
+        missing.clear();
+        for (std::size_t i = 0; i < temperatures.size(); ++i) {
+            if (const Retrieved *known = cache.find(keyFor(temperatures[i])))
+                results[i] = *known;
+            else
+                missing.push_back(temperatures[i]);
+        }
+    };
+    lookUp();
+    if (missing.empty())
+        return results;
+    const std::vector<Retrieved> computed = settings.method == Method::KnnLm ? searchEverywhere(base, missing, job) : walk(base, missing, job);
+    const std::scoped_lock lock(cacheMutex);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < temperatures.size(); ++i) {
+        if (results[i].decisions)
+            continue;
+        results[i] = computed[next++];
+        cache.insert(keyFor(temperatures[i]), results[i]);
+    }
+    return results;
+}
+
+/// kNN-LM: a search at every position.
+std::vector<Retrieved> Replay::Impl::searchEverywhere(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const
+{
+    const std::size_t n = std::size_t(a.positions);
+    const std::shared_ptr<const Matches> known = matches(job);
+    auto decisions = std::make_shared<Decisions>(n);
+    std::vector<std::shared_ptr<std::vector<double>>> logProbs;
+    for (std::size_t i = 0; i < temperatures.size(); ++i)
+        logProbs.push_back(std::make_shared<std::vector<double>>(n));
+    parallelFor(a.positions, 64, [&](std::int64_t begin, std::int64_t end) {
+        Scratch scratch;
+        for (std::int64_t t = begin; t < end; ++t) {
+            job.checkpoint();
+            const Found neighbours = found(t, settings, *known, scratch);
+            decisions->searched[std::size_t(t)] = 1;
+            decisions->candidates[std::size_t(t)] = static_cast<std::int32_t>(neighbours.ids.size());
+            for (std::size_t i = 0; i < temperatures.size(); ++i) {
+                const double logProb = logKnnProbability(neighbours.distances, neighbours.matches, temperatures[i]);
+                (*logProbs[i])[std::size_t(t)] = settings.reference() ? asReleased(logProb) : logProb;
+            }
+        }
+    });
+    decisions->searches = a.positions;
+    std::vector<Retrieved> results;
+    for (auto &logProb : logProbs)
+        results.push_back({decisions, std::move(logProb)});
+    return results;
+}
+
+/// Steps 1 to 5 of RetoMaton for one position; the caller observes the token.
+RetomatonWalker::Candidates Replay::Impl::step(RetomatonWalker &walker, std::int64_t position, const EvaluationSettings &settings,
+                                               const Matches &matches, Scratch &scratch) const
+{
+    const RetomatonPlan &plan = walker.plan();
+    measurePointers(position, settings, plan.pointers, scratch);
+    const Found neighbours = plan.search ? found(position, settings, matches, scratch) : Found{};
+    return walker.combine(neighbours.ids, neighbours.distances, scratch.pointerDistances);
+}
+
+/// RetoMaton over every sequence, all temperatures at once.
+std::vector<Retrieved> Replay::Impl::walk(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const
+{
+    const std::size_t n = std::size_t(a.positions);
+    const std::shared_ptr<const Matches> known = matches(job);
+    auto decisions = std::make_shared<Decisions>(n);
+    std::vector<std::shared_ptr<std::vector<double>>> logProbs;
+    for (std::size_t i = 0; i < temperatures.size(); ++i)
+        logProbs.push_back(std::make_shared<std::vector<double>>(n));
+
+    std::atomic<std::int64_t> done{0};
+    const auto walkSequence = [&](RetomatonWalker &walker, Scratch &scratch, std::int64_t begin, std::int64_t end) {
+        walker.reset();
+        for (std::int64_t t = begin; t < end; ++t) {
+            job.checkpoint();
+            const RetomatonWalker::Candidates candidates = step(walker, t, settings, *known, scratch);
+            const std::span<const std::uint8_t> right = walker.matches(target(t));
+            for (std::size_t i = 0; i < temperatures.size(); ++i) {
+                const double logProb = logKnnProbability(candidates.distances, right, temperatures[i]);
+                (*logProbs[i])[std::size_t(t)] = settings.reference() ? asReleased(logProb) : logProb;
+            }
+            decisions->searched[std::size_t(t)] = walker.lastPlan().search;
+            decisions->candidates[std::size_t(t)] = static_cast<std::int32_t>(candidates.ids.size());
+            walker.observe(target(t));
+            decisions->survivors[std::size_t(t)] = static_cast<std::int32_t>(walker.current().size());
+            constexpr std::int64_t positionsPerReport = 256;
+            if ((t - begin) % positionsPerReport == positionsPerReport - 1 || t + 1 == end)
+                job.report("walking the automaton", "positions", done += (t - begin) % positionsPerReport + 1, a.positions);
+        }
+    };
+
+    // Sequences differ in length, so each thread takes the longest one that is left.
+    const std::vector<std::int64_t> starts = sequenceStarts(a.documents, a.windows, settings);
+    const auto length = [&](std::size_t s) { return starts[s + 1] - starts[s]; };
+    std::vector<std::size_t> order(starts.size() - 1);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) { return length(x) > length(y); });
+    std::atomic<std::size_t> next{0};
+    parallelFor(std::min<std::int64_t>(threadCount(), std::int64_t(order.size())), 1, [&](std::int64_t begin, std::int64_t end) {
+        if (begin == end)
+            return;
+        RetomatonWalker walker = this->walker(settings);
+        Scratch scratch;
+        for (std::size_t at = next.fetch_add(1); at < order.size(); at = next.fetch_add(1))
+            walkSequence(walker, scratch, starts[order[at]], starts[order[at] + 1]);
+    });
+
+    decisions->searches = std::accumulate(decisions->searched.begin(), decisions->searched.end(), std::int64_t(0));
+    decisions->fossReference = referenceFoss(decisions->searched, starts);
+    std::vector<Retrieved> results;
+    for (auto &logProb : logProbs)
+        results.push_back({decisions, std::move(logProb)});
+    return results;
+}
+
+namespace {
+
+/// Sums of one block of positions. Blocks are fixed, so a result does not depend on the number of threads.
+struct Sums
+{
+    double nll = 0, baseNll = 0, oracle = 0;
+    std::int64_t helped = 0, hurt = 0;
+
+    void add(double lm, double mixed, double best)
+    {
+        nll -= mixed;
+        baseNll -= lm;
+        oracle -= best;
+        helped += mixed > lm;
+        hurt += mixed < lm;
+    }
+    void add(const Sums &other)
+    {
+        nll += other.nll;
+        baseNll += other.baseNll;
+        oracle += other.oracle;
+        helped += other.helped;
+        hurt += other.hurt;
+    }
+};
+
+/// Calls body(t, sums) for every position and returns the total.
+template<typename Body>
+Sums sumOverPositions(std::int64_t positions, JobControl &job, const Body &body)
+{
+    constexpr std::int64_t block = 4096;
+    constexpr std::int64_t blocksWorthAThread = 8;
+    std::vector<Sums> partial(std::size_t((positions + block - 1) / block));
+    parallelFor(std::int64_t(partial.size()), blocksWorthAThread, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t b = begin; b < end; ++b) {
+            job.checkpoint();
+            for (std::int64_t t = b * block, last = std::min(positions, t + block); t < last; ++t)
+                body(t, partial[std::size_t(b)]);
+        }
+    });
+    Sums total;
+    for (const Sums &sums : partial)
+        total.add(sums);
+    return total;
+}
+
+} // namespace
+
+EvaluationResult Replay::evaluate(const EvaluationSettings &settings, const ReplayDetail &detail, JobControl &job) const
+{
+    const auto begin = std::chrono::steady_clock::now();
+    m_impl->check(settings);
+    const TraceArrays &a = m_impl->a;
+    const std::size_t n = std::size_t(a.positions);
+
+    EvaluationResult result;
+    result.settings = settings;
+    result.positions = a.positions;
+    result.exactDistances = settings.distances == DistanceSource::Exact || m_impl->trace->indexIsExact();
+    const bool retrieves = settings.method != Method::Base;
+    Retrieved retrieved;
+    std::vector<std::uint8_t> skipped;
+    if (retrieves) {
+        retrieved = m_impl->retrieve(settings, std::span(&settings.temperature, 1), job).front();
+        if (settings.skipFraction > 0)
+            skipped = randomSkips(a.positions, settings.skipFraction, settings.skipSeed);
+    }
+    if (detail.perPosition) {
+        result.logProbs.resize(n);
+        result.knnLogProbs.assign(n, float(settings.reference() ? referenceLogZero : minusInfinity));
+        result.searched.resize(n);
+        result.candidates.resize(n);
+        result.survivors.resize(n);
+    }
+
+    const auto left = [&](std::size_t t) { return !skipped.empty() && skipped[t] != 0; }; // to the LM alone
+    const Interpolation mix(settings.lambda);
+    const Sums sums = sumOverPositions(a.positions, job, [&](std::int64_t position, Sums &total) {
+        const std::size_t t = std::size_t(position);
+        const double lm = a.lmLogProbs[t];
+        const bool used = retrieves && !left(t) && retrieved.decisions->candidates[t] > 0;
+        const double knn = used ? (*retrieved.knnLogProbs)[t] : minusInfinity;
+        const double mixed = mix(lm, knn, used);
+        total.add(lm, mixed, std::max(lm, knn));
+        if (!detail.perPosition)
+            return;
+        result.logProbs[t] = static_cast<float>(mixed);
+        if (used) {
+            result.knnLogProbs[t] = static_cast<float>(knn);
+            result.candidates[t] = retrieved.decisions->candidates[t];
+        }
+        if (retrieves && !left(t)) {
+            result.searched[t] = retrieved.decisions->searched[t];
+            result.survivors[t] = retrieved.decisions->survivors[t];
+        }
+    });
+
+    const double count = double(a.positions);
+    result.nll = sums.nll / count;
+    result.perplexity = std::exp(result.nll);
+    result.baseNll = sums.baseNll / count;
+    result.oraclePerplexity = std::exp(sums.oracle / count);
+    result.helped = sums.helped;
+    result.hurt = sums.hurt;
+    if (retrieves)
+        result.searches = retrieved.decisions->searches - std::accumulate(skipped.begin(), skipped.end(), std::int64_t(0));
+    result.foss = 1 - double(result.searches) / count;
+    result.fossReference = settings.method == Method::Retomaton ? retrieved.decisions->fossReference : result.foss;
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return result;
+}
+
+void Replay::prepare(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const
+{
+    m_impl->check(settings);
+    if (settings.method != Method::Base)
+        m_impl->retrieve(settings, temperatures, job);
+}
+
+Replay::PositionCandidates Replay::candidatesAt(Position position, const EvaluationSettings &settings) const
+{
+    m_impl->check(settings);
+    const TraceArrays &a = m_impl->a;
+    if (position.value < 0 || position.value >= a.positions)
+        fail(ErrorKind::BadInput, "There is no position {}; the trace has the positions 0 to {}.", position.value, a.positions - 1);
+    JobControl job;
+    PositionCandidates result;
+    if (settings.method == Method::Base)
+        return result;
+    const std::shared_ptr<const Matches> known = m_impl->matches(job);
+    Scratch scratch;
+    using Origin = PositionCandidates::Origin;
+    if (settings.method == Method::KnnLm) {
+        const Found neighbours = m_impl->found(position.value, settings, *known, scratch);
+        result.ids.assign(neighbours.ids.begin(), neighbours.ids.end());
+        result.distances.assign(neighbours.distances.begin(), neighbours.distances.end());
+        result.origins.assign(result.ids.size(), Origin::Search);
+    } else {
+        const std::vector<std::int64_t> starts = sequenceStarts(a.documents, a.windows, settings);
+        RetomatonWalker walker = m_impl->walker(settings);
+        for (std::int64_t t = *std::prev(std::upper_bound(starts.begin(), starts.end(), position.value)); t < position.value; ++t) {
+            m_impl->step(walker, t, settings, *known, scratch);
+            walker.observe(m_impl->target(t));
+        }
+        const RetomatonWalker::Candidates candidates = m_impl->step(walker, position.value, settings, *known, scratch);
+        result.plan = walker.lastPlan();
+        result.ids.assign(candidates.ids.begin(), candidates.ids.end());
+        result.distances.assign(candidates.distances.begin(), candidates.distances.end());
+        result.origins.assign(result.ids.size(), Origin::State);
+        std::fill_n(result.origins.begin(), candidates.found, Origin::Search);
+        std::fill_n(result.origins.begin() + candidates.found, candidates.direct, Origin::Pointer);
+    }
+    // The released code reads the last entry for FAISS's padding.
+    std::replace(result.ids.begin(), result.ids.end(), -1, static_cast<std::int32_t>(m_impl->datastore.size() - 1));
+    result.weights = knnWeights(result.ids, result.distances, settings.temperature);
+    return result;
+}
+
+} // namespace retoscope
