@@ -117,8 +117,13 @@ public:
     {
         if (tokens.empty())
             return;
-        m_model->checkTokens(tokens, m_cache.length);
+        m_model->checkTokens(tokens, length());
         const InferenceScope scope;
+        m_tokens.insert(m_tokens.end(), tokens.begin(), tokens.end());
+        if (!m_model->transformer().cacheHoldsUntil(length())) {
+            m_cache = {};
+            tokens = m_tokens;
+        }
         Transformer::Wish wish;
         wish.tap = m_tap;
         wish.cache = &m_cache;
@@ -128,11 +133,12 @@ public:
     }
     std::span<const float> logProbs() const override { return m_logProbs; }
     std::span<const float> query() const override { return m_query; }
-    std::int32_t length() const override { return static_cast<std::int32_t>(m_cache.length); }
+    std::int32_t length() const override { return static_cast<std::int32_t>(m_tokens.size()); }
     std::unique_ptr<GenerationSession> fork() const override
     {
         const InferenceScope scope;
         auto copy = std::make_unique<TorchSession>(m_model, m_tap);
+        copy->m_tokens = m_tokens;
         copy->m_cache = m_cache.clone();
         copy->m_logProbs = m_logProbs;
         copy->m_query = m_query;
@@ -142,6 +148,7 @@ public:
 private:
     std::shared_ptr<const TorchLanguageModel> m_model;
     KeyTap m_tap;
+    std::vector<std::int32_t> m_tokens;
     KeyValueCache m_cache;
     std::vector<float> m_logProbs;
     std::vector<float> m_query;

@@ -115,8 +115,7 @@ struct Transformer::Pass
     const TransformerOptions &options;
     KeyValueCache *cache = nullptr;
     std::int64_t first = 0; ///< position of the first new token
-    std::optional<Rotation> ofNew;
-    std::optional<Rotation> ofAll; ///< when old keys must be turned afresh (they are cached unturned)
+    std::optional<Rotation> rotation;
 };
 
 at::Tensor Transformer::Linear::operator()(const at::Tensor &x) const
@@ -178,13 +177,10 @@ at::Tensor Transformer::logits(const at::Tensor &hidden) const
 
 Transformer::Activations Transformer::run(const at::Tensor &tokens, const Wish &wish) const
 {
-    Pass pass{wish.options, wish.cache, wish.cache ? wish.cache->length : 0, {}, {}};
+    Pass pass{wish.options, wish.cache, wish.cache ? wish.cache->length : 0, {}};
     const std::int64_t total = pass.first + tokens.size(1);
-    if (m_rotary) {
-        pass.ofNew = rotation(pass.first, total, total, tokens);
-        if (pass.cache && m_rotary->variesBeyond() > 0)
-            pass.ofAll = rotation(0, total, total, tokens);
-    }
+    if (m_rotary)
+        pass.rotation = rotation(pass.first, total, tokens.device());
     if (pass.cache && pass.cache->keys.empty()) {
         pass.cache->keys.resize(static_cast<std::size_t>(m_config.layers));
         pass.cache->values.resize(static_cast<std::size_t>(m_config.layers));
@@ -226,13 +222,11 @@ Transformer::Activations Transformer::run(const at::Tensor &tokens, const Wish &
     return result;
 }
 
-Transformer::Rotation Transformer::rotation(std::int64_t begin, std::int64_t end, std::int64_t sequenceLength,
-                                            const at::Tensor &tokens) const
+Transformer::Rotation Transformer::rotation(std::int64_t begin, std::int64_t end, const at::Device &device) const
 {
     const auto options = at::TensorOptions().dtype(at::kFloat);
-    const std::vector<float> inverse = m_rotary->inverse(sequenceLength);
-    const auto frequencies = at::tensor(inverse, options).to(tokens.device());
-    const auto positions = at::arange(begin, end, options.device(tokens.device()));
+    const auto frequencies = at::tensor(m_rotary->inverse(end), options).to(device);
+    const auto positions = at::arange(begin, end, options.device(device));
     const auto angles = at::outer(positions, frequencies).unsqueeze(1);
     const auto cosine = at::cos(angles) * m_rotary->magnitude();
     const auto sine = at::sin(angles) * m_rotary->magnitude();
@@ -246,18 +240,15 @@ at::Tensor Transformer::attention(std::size_t layer, const at::Tensor &normed, c
     auto query = projectedQuery.reshape({batch, length, m_config.heads, m_config.headSize});
     auto key = projectedKey.reshape({batch, length, m_config.keyValueHeads, m_config.headSize});
     auto value = projectedValue.reshape({batch, length, m_config.keyValueHeads, m_config.headSize}).transpose(1, 2);
-    if (pass.ofNew) {
-        query = (*pass.ofNew)(query);
-        if (!pass.ofAll)
-            key = (*pass.ofNew)(key);
+    if (pass.rotation) {
+        query = (*pass.rotation)(query);
+        key = (*pass.rotation)(key);
     }
     key = key.transpose(1, 2);
     if (pass.cache) {
         key = append(pass.cache->keys[layer], key, pass.first);
         value = append(pass.cache->values[layer], value, pass.first);
     }
-    if (pass.ofAll)
-        key = (*pass.ofAll)(key.transpose(1, 2)).transpose(1, 2);
     return mixValues(layer, query, key, value, pass);
 }
 

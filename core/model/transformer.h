@@ -101,6 +101,12 @@ public:
     };
     [[nodiscard]] Activations run(const at::Tensor &tokens, const Wish &wish) const;
 
+    /// False when a sequence that grew to this length must be run afresh: dynamic scaling then turns all its tokens anew.
+    [[nodiscard]] bool cacheHoldsUntil(std::int64_t length) const
+    {
+        return !m_rotary || m_rotary->variesBeyond() == 0 || length <= m_rotary->variesBeyond();
+    }
+
 protected:
     Transformer(ModelConfig config, WeightMap weights, at::ScalarType compute);
 
@@ -143,8 +149,7 @@ protected:
 private:
     struct Rotation;
     struct Pass;
-    [[nodiscard]] Rotation rotation(std::int64_t begin, std::int64_t end, std::int64_t sequenceLength,
-                                    const at::Tensor &tokens) const;
+    [[nodiscard]] Rotation rotation(std::int64_t begin, std::int64_t end, const at::Device &device) const;
     [[nodiscard]] at::Tensor attention(std::size_t layer, const at::Tensor &normed, const Pass &pass) const;
     [[nodiscard]] at::Tensor mixValues(std::size_t layer, const at::Tensor &query, const at::Tensor &key,
                                        const at::Tensor &value, const Pass &pass) const;
