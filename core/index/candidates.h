@@ -38,7 +38,7 @@ public:
     {
         m_k = k;
         m_size = 0;
-        resize(2 * k + 2 * block);
+        resize(std::max(2 * k + 2 * block, m_ids.size() - std::min(m_ids.size(), slack)));
     }
 
     /// Makes room for `count` more, dropping what can no longer be among the k nearest. False when nothing more can be

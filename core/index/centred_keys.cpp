@@ -195,7 +195,7 @@ void CentredKeys::computeNorms()
                 sums = roundRow<float, true>(static_cast<const float *>(m_keys.row(i)), m_mean.data(), m_keys.dimension, rounded.data());
 #endif
             if (!m_bf16) {
-                convert(i, 1, centred.data());
+                convert(i, 1, 1, centred.data());
                 for (const float value : centred)
                     sums.squared += value * value;
                 sums.roundedSquared = sums.squared;
@@ -218,29 +218,31 @@ void CentredKeys::computeNorms()
     m_usable = finite && std::isfinite(m_meanLength) && (largest == 0 || (largest > tiny && largest < huge)) && m_meanLength < huge;
 }
 
-void CentredKeys::convert(std::int64_t begin, std::int64_t count, void *out) const
+void CentredKeys::convert(std::int64_t begin, std::int64_t count, std::int64_t stride, void *out) const
 {
     const std::int32_t dimension = m_keys.dimension;
 #if defined(__x86_64__)
     if (m_bf16) {
-        auto *rows = static_cast<std::uint16_t *>(out);
-        for (std::int64_t i = 0; i < count; ++i, rows += dimension) {
+        auto *row = static_cast<std::uint16_t *>(out);
+        for (std::int64_t i = 0; i < count; ++i, row += dimension) {
+            const void *key = m_keys.row(begin + i * stride);
             if (m_keys.type == KeyType::Float16)
-                roundRow<std::uint16_t, false>(static_cast<const std::uint16_t *>(m_keys.row(begin + i)), m_mean.data(), dimension, rows);
+                roundRow<std::uint16_t, false>(static_cast<const std::uint16_t *>(key), m_mean.data(), dimension, row);
             else
-                roundRow<float, false>(static_cast<const float *>(m_keys.row(begin + i)), m_mean.data(), dimension, rows);
+                roundRow<float, false>(static_cast<const float *>(key), m_mean.data(), dimension, row);
         }
         return;
     }
 #endif
-    auto *rows = static_cast<float *>(out);
-    for (std::int64_t i = 0; i < count; ++i, rows += dimension) {
+    auto *row = static_cast<float *>(out);
+    for (std::int64_t i = 0; i < count; ++i, row += dimension) {
+        const void *key = m_keys.row(begin + i * stride);
         if (m_keys.type == KeyType::Float16)
-            halfToFloat(static_cast<const std::uint16_t *>(m_keys.row(begin + i)), rows, dimension);
+            halfToFloat(static_cast<const std::uint16_t *>(key), row, dimension);
         else
-            std::memcpy(rows, m_keys.row(begin + i), m_keys.rowBytes());
+            std::memcpy(row, key, m_keys.rowBytes());
         for (std::int32_t d = 0; d < dimension; ++d)
-            rows[d] -= m_mean[std::size_t(d)];
+            row[d] -= m_mean[std::size_t(d)];
     }
 }
 
@@ -259,17 +261,14 @@ double CentredKeys::round(const float *row, bool centred, float *shifted, void *
     return 0;
 }
 
-std::size_t CentredKeys::scan(const void *scores, std::int64_t firstKey, std::int64_t count, const ScoreBounds &bounds, float threshold,
-                              float *lower, float *upper, std::int32_t *ids) const
+std::size_t CentredKeys::scan(const void *scores, const float *squaredNorms, const float *lengths, std::int64_t count, std::int32_t firstId,
+                              const ScoreBounds &bounds, float threshold, float *lower, float *upper, std::int32_t *ids) const
 {
-    const float *squaredNorms = m_squaredNorms.data() + firstKey;
-    const float *lengthsHere = m_lengths.data() + firstKey;
 #if defined(__x86_64__)
     if (m_bf16)
-        return scanBf16(static_cast<const std::uint16_t *>(scores), squaredNorms, lengthsHere, count, std::int32_t(firstKey), bounds, threshold,
-                        lower, upper, ids);
+        return scanBf16(static_cast<const std::uint16_t *>(scores), squaredNorms, lengths, count, firstId, bounds, threshold, lower, upper, ids);
 #endif
-    return scanFloat(static_cast<const float *>(scores), squaredNorms, lengthsHere, count, std::int32_t(firstKey), bounds, threshold, lower, upper, ids);
+    return scanFloat(static_cast<const float *>(scores), squaredNorms, lengths, count, firstId, bounds, threshold, lower, upper, ids);
 }
 
 } // namespace retoscope

@@ -43,15 +43,16 @@ public:
     [[nodiscard]] double relativeError() const { return m_relativeError; }
     [[nodiscard]] std::uint64_t bytes() const;
 
-    /// Rounded centred rows [begin, begin+count) as bf16 or fp32.
-    void convert(std::int64_t begin, std::int64_t count, void *out) const;
+    /// Rounded centred rows begin, begin + stride, … as bf16 or fp32.
+    void convert(std::int64_t begin, std::int64_t count, std::int64_t stride, void *out) const;
     /// The same for any row: out = rounded(row − mean), or rounded(row) when not `centred`; returns ‖row − out‖.
     double round(const float *row, bool centred, float *shifted, void *out) const;
 
-    /// Appends to lower, upper and ids what lies at or below the threshold among `count` scores of consecutive keys from
-    /// firstKey on. Scores are bf16 or fp32 like the keys. Writes up to 16 values behind what it returns.
-    std::size_t scan(const void *scores, std::int64_t firstKey, std::int64_t count, const ScoreBounds &bounds, float threshold, float *lower,
-                     float *upper, std::int32_t *ids) const;
+    /// Appends to lower, upper and ids what lies at or below the threshold among `count` scores, whose keys' norms and
+    /// lengths are given and whose ids count up from firstId. Scores are bf16 or fp32 like the keys. Returns how many, and
+    /// writes up to 16 values behind them.
+    std::size_t scan(const void *scores, const float *squaredNorms, const float *lengths, std::int64_t count, std::int32_t firstId,
+                     const ScoreBounds &bounds, float threshold, float *lower, float *upper, std::int32_t *ids) const;
 
 private:
     void computeMean();
