@@ -3,25 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace retoscope {
 
 double knnLogProb(std::span<const float> distances, std::span<const std::uint8_t> matches, const EvaluationSettings &settings)
 {
+    constexpr double smallest = -103.97;
     const double logProb = logKnnProbability(distances, matches, settings.temperature);
-    return settings.reference() ? std::max(logProb, referenceLogZero) : logProb;
-}
-
-PositionOutcome CandidateScorer::score(std::span<const std::int32_t> ids, std::span<const float> distances, TokenId target)
-{
-    const std::span<const std::int32_t> values = m_datastore.values();
-    const auto found = m_settings.reference() ? ids.size() : static_cast<std::size_t>(std::ranges::find(ids, -1) - ids.begin());
-    m_matches.resize(found);
-    for (std::size_t j = 0; j < found; ++j)
-        m_matches[j] = (ids[j] < 0 ? values.back() : values[static_cast<std::size_t>(ids[j])]) == target.value;
-    return {.knnLogProb = knnLogProb(distances.first(found), m_matches, m_settings),
-            .candidates = static_cast<std::int32_t>(found),
-            .searched = true};
+    return settings.reference() && logProb < smallest ? referenceLogZero : logProb;
 }
 
 EvaluationTally::EvaluationTally(const EvaluationSettings &settings, std::int64_t positions) : m_interpolation(settings.lambda)
@@ -39,10 +29,12 @@ EvaluationTally::EvaluationTally(const EvaluationSettings &settings, std::int64_
 void EvaluationTally::add(std::int64_t position, double lmLogProb, const PositionOutcome &outcome)
 {
     const bool retrieved = outcome.candidates > 0;
-    const double logProb = m_interpolation(lmLogProb, outcome.knnLogProb, retrieved);
+    const double nothing = m_result.settings.reference() ? referenceLogZero : -std::numeric_limits<double>::infinity();
+    const double knnLogProb = retrieved ? outcome.knnLogProb : nothing;
+    const double logProb = m_interpolation(lmLogProb, knnLogProb, retrieved);
     m_logProb += logProb;
     m_lmLogProb += lmLogProb;
-    m_oracleLogProb += retrieved ? std::max(lmLogProb, outcome.knnLogProb) : lmLogProb;
+    m_oracleLogProb += std::max(lmLogProb, knnLogProb);
     ++m_result.positions;
     m_result.searches += outcome.searched;
     m_result.helped += logProb > lmLogProb;
@@ -50,7 +42,7 @@ void EvaluationTally::add(std::int64_t position, double lmLogProb, const Positio
 
     const auto p = static_cast<std::size_t>(position);
     m_result.logProbs[p] = static_cast<float>(logProb);
-    m_result.knnLogProbs[p] = static_cast<float>(outcome.knnLogProb);
+    m_result.knnLogProbs[p] = static_cast<float>(knnLogProb);
     m_result.searched[p] = outcome.searched;
     m_result.candidates[p] = outcome.candidates;
     m_result.survivors[p] = outcome.survivors;

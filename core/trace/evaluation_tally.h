@@ -2,12 +2,9 @@
 // How live evaluation scores a position and adds positions up. Internal to this room.
 #pragma once
 
-#include "base/ids.h"
-#include "datastore/datastore.h"
 #include "predict/knn_distribution.h"
 #include "trace/evaluation_settings.h"
 
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -16,28 +13,15 @@ namespace retoscope {
 /// What retrieval made of one position; the default is a position that the LM scored alone.
 struct PositionOutcome
 {
-    double knnLogProb = -std::numeric_limits<double>::infinity();
+    double knnLogProb = 0; ///< of the target; no meaning without candidates
     std::int32_t candidates = 0;
     std::int32_t survivors = 0;
     bool searched = false;
 };
 
-/// log p_kNN(target); −10000 instead of −∞ in parity mode.
+/// log p_kNN(target) as the semantics want it. The released code sums softmax weights in fp32, so that what is below half
+/// of its smallest number is lost, and replaces the logarithm of nothing by −10000.
 double knnLogProb(std::span<const float> distances, std::span<const std::uint8_t> matches, const EvaluationSettings &settings);
-
-/// Scores what a search found, as kNN-LM does. One per thread.
-class CandidateScorer
-{
-public:
-    CandidateScorer(const Datastore &datastore, const EvaluationSettings &settings) : m_datastore(datastore), m_settings(settings) {}
-    /// Padding (id −1) is dropped; in parity mode it stands for the last entry.
-    PositionOutcome score(std::span<const std::int32_t> ids, std::span<const float> distances, TokenId target);
-
-private:
-    const Datastore &m_datastore;
-    const EvaluationSettings &m_settings;
-    std::vector<std::uint8_t> m_matches;
-};
 
 /// Sums of an evaluation whose positions may become known in any order.
 class EvaluationTally

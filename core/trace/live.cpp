@@ -108,7 +108,8 @@ public:
             publish();
         }
         EvaluationResult result = summary();
-        result.fossReference = referenceFoss(result.searched, m_sequenceStarts);
+        const bool runsCount = m_settings.method == Method::Retomaton;
+        result.fossReference = runsCount ? referenceFoss(result.searched, m_sequenceStarts) : result.foss;
         return result;
     }
 
@@ -166,12 +167,13 @@ private:
     {
         const Stopwatch watch(m_walkSeconds);
         parallelFor(std::ssize(searched), 16, [&](std::int64_t begin, std::int64_t end) {
-            CandidateScorer scorer(*m_parts.datastore, m_settings);
-            std::vector<float> distances(static_cast<std::size_t>(m_settings.k));
+            Lane lane(RetomatonWalker(m_parts.datastore, nullptr, m_settings.automaton)); // never asked for pointers
+            lane.search = true;
             for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
-                const std::int64_t i = searched[row];
-                m_distances->ofFound(query(chunk, i), foundIds(row), foundDistances(row), distances.data());
-                outcomes[static_cast<std::size_t>(i)] = scorer.score(foundIds(row), distances, target(chunk, i));
+                lane.at = searched[row];
+                lane.row = row;
+                scoreCandidates(chunk, lane);
+                outcomes[static_cast<std::size_t>(lane.at)] = lane.outcome;
             }
         });
     }
@@ -278,23 +280,26 @@ private:
         m_distances->ofPointers(query(chunk, lane.at), plan.pointers, lane.pointerDistances.data());
     }
 
-    /// Steps 4 to 7.
     void finishStep(const Chunk &chunk, Lane &lane) const
     {
-        std::span<const std::int32_t> ids;
-        lane.foundDistances.clear();
-        if (lane.search) {
-            ids = foundIds(lane.row);
-            lane.foundDistances.resize(ids.size());
-            m_distances->ofFound(query(chunk, lane.at), ids, foundDistances(lane.row), lane.foundDistances.data());
-        }
-        const auto candidates = lane.walker.combine(ids, lane.foundDistances, lane.pointerDistances);
-        const TokenId right = target(chunk, lane.at);
-        lane.outcome.knnLogProb = knnLogProb(candidates.distances, lane.walker.matches(right), m_settings);
-        lane.outcome.candidates = static_cast<std::int32_t>(candidates.ids.size());
-        lane.outcome.searched = lane.search;
-        lane.walker.observe(right);
+        scoreCandidates(chunk, lane);
+        lane.walker.observe(target(chunk, lane.at));
         lane.outcome.survivors = static_cast<std::int32_t>(lane.walker.current().size());
+    }
+
+    /// Steps 4 to 6 (retrieval.md sections 4 and 5): search results and pointers to the probability of the target.
+    void scoreCandidates(const Chunk &chunk, Lane &lane) const
+    {
+        std::span<const std::int32_t> ids;
+        if (lane.search)
+            ids = foundIds(lane.row);
+        lane.foundDistances.resize(ids.size());
+        if (lane.search)
+            m_distances->ofFound(query(chunk, lane.at), ids, foundDistances(lane.row), lane.foundDistances.data());
+        const auto candidates = lane.walker.combine(ids, lane.foundDistances, lane.pointerDistances);
+        lane.outcome = {.knnLogProb = knnLogProb(candidates.distances, lane.walker.matches(target(chunk, lane.at)), m_settings),
+                        .candidates = static_cast<std::int32_t>(candidates.ids.size()),
+                        .searched = lane.search};
     }
 
     void search(const Chunk &chunk, const std::vector<std::int64_t> &positions)

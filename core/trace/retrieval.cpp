@@ -69,31 +69,38 @@ void requireParts(const RetrievalParts &parts, const EvaluationSettings &setting
 }
 
 EntryDistances::EntryDistances(const Datastore &datastore, const Index &index, const EvaluationSettings &settings)
-    : m_datastore(datastore), m_index(index), m_exact(settings.distances == DistanceSource::Exact || index.isExact()),
-      m_reference(settings.reference()), m_dot(settings.referenceSimilarity == ReferenceSimilarity::Dot)
+    : m_datastore(datastore), m_index(index), m_exact(settings.distances == DistanceSource::Exact), m_reference(settings.reference()), m_dot(settings.referenceSimilarity == ReferenceSimilarity::Dot)
 {
 }
 
 void EntryDistances::ofFound(const float *query, std::span<const std::int32_t> ids, std::span<const float> indexDistances,
                              float *out) const
 {
-    if (!m_exact || (m_index.isExact() && !m_dot)) {
-        std::ranges::copy(indexDistances, out);
-        return;
-    }
     const auto found = static_cast<std::size_t>(std::ranges::find(ids, -1) - ids.begin()); // padding is always a tail
-    toKeys(query, m_datastore.keys(), ids.first(found), out);
-    float padding = std::numeric_limits<float>::infinity();
-    if (m_reference && found < ids.size()) {
+    const bool recompute = m_dot || (m_exact && !m_index.isExact());
+    if (recompute)
+        toKeys(query, m_datastore.keys(), ids.first(found), out);
+    else
+        std::ranges::copy(indexDistances.first(found), out);
+    if (found < ids.size())
+        std::fill(out + found, out + ids.size(), paddingDistance(query));
+}
+
+float EntryDistances::paddingDistance(const float *query) const
+{
+    if (!m_reference)
+        return std::numeric_limits<float>::infinity();
+    float distance = std::numeric_limits<float>::max(); // FAISS's own
+    if (m_exact) {
         const auto last = static_cast<std::int32_t>(m_datastore.size() - 1);
-        toKeys(query, m_datastore.keys(), {&last, 1}, &padding);
+        toKeys(query, m_datastore.keys(), {&last, 1}, &distance);
     }
-    std::fill(out + found, out + ids.size(), padding);
+    return distance;
 }
 
 void EntryDistances::ofPointers(const float *query, std::span<const std::int32_t> ids, float *out) const
 {
-    if (m_exact) {
+    if (exact()) {
         toKeys(query, m_datastore.keys(), ids, out);
         return;
     }

@@ -32,15 +32,16 @@ public:
     /// To the stored keys.
     EntryDistances(const Datastore &datastore, const Index &index) : m_datastore(datastore), m_index(index) {}
 
-    [[nodiscard]] bool exact() const { return m_exact; } ///< of the stored keys
+    [[nodiscard]] bool exact() const { return m_exact || m_index.isExact(); } ///< of the stored keys
 
     /// Of what a search returned; `indexDistances` are the index's own. Padding (id −1) is infinitely far away; in parity
-    /// mode it has the distance of the last entry wherever distances are recomputed.
+    /// mode it has the distance of the last entry wherever distances are exact, and FAISS's largest otherwise.
     void ofFound(const float *query, std::span<const std::int32_t> ids, std::span<const float> indexDistances, float *out) const;
     /// Of pointers; every id is an entry.
     void ofPointers(const float *query, std::span<const std::int32_t> ids, float *out) const;
 
 private:
+    [[nodiscard]] float paddingDistance(const float *query) const;
     void toKeys(const float *query, const KeyView &keys, std::span<const std::int32_t> ids, float *out) const;
 
     const Datastore &m_datastore;
