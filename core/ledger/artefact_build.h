@@ -2,6 +2,7 @@
 // How every operation makes its artefact: begin the row, build in its folder, finish the row. Internal to this room.
 #pragma once
 
+#include "base/error.h"
 #include "ledger/operations.h"
 
 #include <functional>
@@ -44,14 +45,16 @@ struct Built
     std::filesystem::path folder; ///< where it lies when that is not the project's folder for it
 };
 
+/// Throws BadInput when the row is something else.
+void requireKind(const ArtefactRow &row, ArtefactKind kind);
+/// The info of a model row.
+Json describeModel(const LanguageModel &model, const Tokenizer &tokenizer);
+
 ArtefactInput inputFrom(const std::string &role, const ArtefactRow &row);
 
 /// Returns the ready artefact of an equal request, or lets `build` make it (and continue it) in the folder that it is
 /// given. A failed request that left nothing behind leaves no row. Refuses a name that belongs to another request.
 ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Request &request,
                          const std::function<Built(const std::filesystem::path &folder)> &build);
-
-/// The model, with the weights that were added: Mismatch when the files have changed since.
-std::shared_ptr<const LanguageModel> openUnchangedModel(const Project &project, const ArtefactRow &row, const LoadOptions &options);
 
 } // namespace retoscope

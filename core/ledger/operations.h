@@ -19,6 +19,7 @@ namespace retoscope {
 struct Request
 {
     std::string name;    ///< of the artefact to make; empty: chosen from its inputs
+    bool nameMayVary = false; ///< take name-2, name-3 … when the name belongs to another request, instead of refusing
     std::string command; ///< exact command line
     bool force = false;  ///< go on although the forecast says it cannot fit
     bool once = false;   ///< do not record a run or curve again that the ledger has with the same configuration
@@ -31,8 +32,9 @@ ArtefactRow trainTokenizer(Project &project, const ArtefactRow &corpus, const Se
 /// The token store of one split under a tokenizer (of a tokenizer or model row); made when it is not there.
 ArtefactRow tokensFor(Project &project, const ArtefactRow &corpus, Split split, const ArtefactRow &tokenizerOrModel,
                       const TokenStoreOptions &options, const Request &request, JobControl &job);
-/// From scratch with the tokenizer of a tokenizer row, or on from the weights of a model row.
-ArtefactRow trainLanguageModel(Project &project, const ArtefactRow &corpus, const ArtefactRow &tokenizerOrModel, const TrainConfig &config, const LoadOptions &load, const Request &request, JobControl &job);
+/// From scratch with the tokenizer of a tokenizer row (config.model says what; its vocabulary is the tokenizer's), or on
+/// from the weights of a model row.
+ArtefactRow trainLanguageModel(Project &project, const ArtefactRow &corpus, const ArtefactRow &tokenizerOrModel, const TrainConfig &config, const Request &request, JobControl &job);
 ArtefactRow makeDatastore(Project &project, const ArtefactRow &model, const ArtefactRow &tokens, const DatastoreConfig &config, const LoadOptions &load, const Request &request, JobControl &job);
 ArtefactRow makeIndex(Project &project, const ArtefactRow &datastore, const IndexConfig &config, const Request &request, JobControl &job);
 ArtefactRow makeClusters(Project &project, const ArtefactRow &datastore, const ClusterConfig &config, const Request &request, JobControl &job);

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "evaluation_options.h"
+
+#include "base/error.h"
+
+#include <charconv>
+
+namespace retoscope::cli {
+
+namespace {
+
+constexpr auto kNearest = "kNN-LM and RetoMaton";
+constexpr auto automaton = "RetoMaton";
+constexpr auto parity = "Parity with the released code";
+
+} // namespace
+
+void EvaluationOptions::addTo(CLI::App *command)
+{
+    m_methodOption = command->add_option("--method", m_method, "base, knnlm or retomaton")->check(CLI::IsMember({"base", "knnlm", "retomaton"}))->capture_default_str();
+    command->add_option("--lambda", m_lambda, "Weight of the kNN side, 0 to 1")->capture_default_str()->group(kNearest);
+    command->add_option("--temperature", m_temperature, "Temperature of the kNN softmax, above 0")->capture_default_str()->group(kNearest);
+    command->add_option("--k", m_k, "Neighbours per search, at most the trace's")->capture_default_str()->group(kNearest);
+    command->add_option("--distances", m_distances, "exact (from the stored keys) or index (as the index returned them)")
+        ->check(CLI::IsMember({"exact", "index"}))
+        ->capture_default_str()
+        ->group(kNearest);
+    command->add_option("--skip", m_skip, "kNN-LM only: share of the positions, drawn at random, that use the LM alone")->capture_default_str()->group(kNearest);
+    command->add_option("--skip-seed", m_skipSeed, "Seed of that draw")->capture_default_str()->group(kNearest);
+    command->add_option("--min-knns", m_minKnns, "Search when fewer pointers survive; inf searches always")->type_name("N|inf")->capture_default_str()->group(automaton);
+    command->add_option("--max-knns", m_maxKnns, "Most candidates that pointers may bring")->capture_default_str()->group(automaton);
+    command->add_option("--clusters", m_clusters, "Clusters that serve as states, or none (default: the datastore's only ones)")->type_name("ID|none")->group(automaton);
+    command->add_option("--count", m_count, "What --min-knns counts: entries (released code) or states (paper)")
+        ->check(CLI::IsMember({"entries", "states"}))
+        ->capture_default_str()
+        ->group(automaton);
+    command->add_option("--order", m_order, "Order in which states extend the pointers: count or random")->check(CLI::IsMember({"count", "random"}))->capture_default_str()->group(automaton);
+    command->add_option("--seed", m_seed, "Seed of --order random")->capture_default_str()->group(automaton);
+    command->add_flag("--no-pointers", m_noPointers, "Follow no pointers (ablation)")->group(automaton);
+    command->add_option("--semantics", m_semantics, "corrected, or reference: the released code, bugs included")
+        ->check(CLI::IsMember({"corrected", "reference"}))
+        ->capture_default_str()
+        ->group(parity);
+    command->add_option("--ties", m_ties, "stable or std_sort (default of --semantics reference)")->check(CLI::IsMember({"stable", "std_sort"}))->group(parity);
+    command->add_option("--reference-similarity", m_referenceSimilarity, "l2, or dot with the sign that the released code gives it")
+        ->check(CLI::IsMember({"l2", "dot"}))
+        ->capture_default_str()
+        ->group(parity);
+    command->add_option("--reference-batch", m_referenceBatch, "Windows per forward call of the released code")->capture_default_str()->group(parity);
+}
+
+EvaluationSettings EvaluationOptions::settings() const
+{
+    EvaluationSettings settings;
+    settings.method = methodFromString(m_method);
+    settings.lambda = m_lambda;
+    settings.temperature = m_temperature;
+    settings.k = m_k;
+    settings.distances = m_distances == "index" ? DistanceSource::Index : DistanceSource::Exact;
+    settings.skipFraction = m_skip;
+    settings.skipSeed = m_skipSeed;
+    settings.referenceBatch = m_referenceBatch;
+    settings.referenceSimilarity = m_referenceSimilarity == "dot" ? ReferenceSimilarity::Dot : ReferenceSimilarity::L2;
+    settings.useClusters = m_clusters != "none";
+    if (m_semantics == "reference")
+        settings.automaton = AutomatonSettings::reference();
+    settings.automaton.minKnns = minKnnsFromString(m_minKnns);
+    settings.automaton.maxKnns = m_maxKnns;
+    settings.automaton.count = m_count == "states" ? CountRule::States : CountRule::Entries;
+    settings.automaton.order = m_order == "random" ? StateOrder::Random : StateOrder::Count;
+    settings.automaton.seed = m_seed;
+    settings.automaton.pointers = !m_noPointers;
+    if (!m_ties.empty())
+        settings.automaton.ties = m_ties == "stable" ? TieOrder::Stable : TieOrder::StdSort;
+    try {
+        validate(settings);
+    } catch (const Error &error) {
+        throw Error(ErrorKind::Usage, error.what());
+    }
+    return settings;
+}
+
+std::string EvaluationOptions::clusters() const
+{
+    return m_method == "retomaton" ? m_clusters : "none";
+}
+
+std::int64_t minKnnsFromString(const std::string &text)
+{
+    if (text == "inf" || text == "∞")
+        return AutomatonSettings::alwaysSearch;
+    std::int64_t value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (code != std::errc() || end != text.data() + text.size() || value < 1)
+        fail(ErrorKind::Usage, "--min-knns is '{}'; give a whole number from 1 on, or inf.", text);
+    return value;
+}
+
+std::string minKnnsText(std::int64_t minKnns)
+{
+    return minKnns == AutomatonSettings::alwaysSearch ? "∞" : std::to_string(minKnns);
+}
+
+std::string describe(const EvaluationSettings &settings)
+{
+    if (settings.method == Method::Base)
+        return "the LM alone";
+    std::string text = fmt::format("λ {:.4g}, T {:.4g}, k {}", settings.lambda, settings.temperature, settings.k);
+    if (settings.method == Method::Retomaton)
+        text += fmt::format(", min_knns {}, max_knns {}, {}", minKnnsText(settings.automaton.minKnns), settings.automaton.maxKnns,
+                            settings.useClusters ? "with clusters" : "without clusters");
+    else if (settings.skipFraction > 0)
+        text += fmt::format(", {:.4g} % skipped at random", 100 * settings.skipFraction);
+    if (settings.distances == DistanceSource::Index)
+        text += ", distances of the index";
+    if (settings.reference())
+        text += ", semantics of the released code";
+    return text;
+}
+
+} // namespace retoscope::cli

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ledger/artefact_build.h"
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+#include <algorithm>
+
+namespace fs = std::filesystem;
+
+namespace retoscope {
+
+namespace {
+
+std::string requestHashOf(const ArtefactPlan &plan)
+{
+    Json inputs = Json::array();
+    for (const auto &input : plan.inputs)
+        inputs.push_back({{"role", input.role}, {"fingerprint", input.fingerprint}});
+    return sha256(Json{{"kind", toString(plan.kind)}, {"config", plan.config}, {"inputs", inputs}, {"identity", plan.identity}}.dump());
+}
+
+/// Only named requests can clash: a name that the program chooses is made unique. What failed gives way.
+void claimName(Project &project, ArtefactKind kind, const std::string &name, const std::string &requestHash)
+{
+    if (name.empty())
+        return;
+    for (const auto &row : project.ledger().artefacts(kind)) {
+        if (row.name != name || row.requestHash == requestHash)
+            continue;
+        if (row.state != ArtefactState::Failed)
+            fail(ErrorKind::BadInput, "There is already a {} called '{}', made from other inputs or with other settings; choose another --name.",
+                 toString(kind), name);
+        project.deleteArtefact(row);
+    }
+}
+
+std::uint64_t bytesUnder(const fs::path &path)
+{
+    std::error_code code;
+    if (fs::is_regular_file(path, code))
+        return fs::file_size(path, code);
+    std::uint64_t total = 0;
+    for (const auto &entry : fs::recursive_directory_iterator(path, code)) {
+        if (entry.is_regular_file(code))
+            total += entry.file_size(code);
+    }
+    return total;
+}
+
+/// True when there is nothing in it that a later call could continue; the lock file does not count.
+bool holdsNothing(const fs::path &folder)
+{
+    std::error_code code;
+    const fs::directory_iterator entries(folder, code), end;
+    return code || std::all_of(begin(entries), end, [](const fs::directory_entry &entry) { return entry.path().filename() == ".lock"; });
+}
+
+} // namespace
+
+void requireKind(const ArtefactRow &row, ArtefactKind kind)
+{
+    if (row.kind != kind)
+        fail(ErrorKind::BadInput, "'{}' is a {}, but a {} is needed here.", row.name, toString(row.kind), toString(kind));
+}
+
+ArtefactInput inputFrom(const std::string &role, const ArtefactRow &row)
+{
+    return {role, row.id, row.fingerprint};
+}
+
+ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Request &request,
+                         const std::function<Built(const fs::path &folder)> &build)
+{
+    Ledger &ledger = project.ledger();
+    const std::string hash = requestHashOf(plan);
+    if (!request.nameMayVary)
+        claimName(project, plan.kind, request.name, hash);
+    const std::string &name = request.name.empty() ? plan.name : request.name;
+    const ArtefactRow row = ledger.beginArtefact(plan.kind, name, hash, plan.config, plan.inputs, request.command);
+    const fs::path folder = project.folderOf(row);
+    std::error_code code;
+    if (row.state == ArtefactState::Ready && fs::exists(folder, code))
+        return row;
+    recordedJob(project, plan.job, request, [&] {
+        try {
+            const Built built = build(folder);
+            const fs::path place = built.folder.empty() ? fs::relative(folder, project.folder()) : built.folder;
+            ledger.finishArtefact(row.id, place.string(), built.fingerprint, bytesUnder(built.folder.empty() ? folder : built.folder), built.info);
+        } catch (const Cancelled &) {
+            throw;
+        } catch (const std::exception &error) {
+            if (holdsNothing(folder)) {
+                ledger.deleteArtefact(row.id);
+                if (!fs::path(row.folder).is_absolute()) // a model outside the project is the user's
+                    fs::remove_all(folder, code);
+            } else if (const auto *known = dynamic_cast<const Error *>(&error); !known || known->kind() != ErrorKind::Resource) {
+                ledger.failArtefact(row.id, error.what()); // Resource: nothing was started, or another process is at it
+            }
+            throw;
+        }
+        return true;
+    });
+    return *ledger.artefact(row.id);
+}
+
+} // namespace retoscope
