@@ -528,17 +528,14 @@ struct Ledger::Impl
         return first(statement, artefactOf);
     }
 
-    [[nodiscard]] bool nameTaken(ArtefactKind kind, const std::string &name) const
-    {
-        auto statement = database.prepare("SELECT 1 FROM artefact WHERE kind = ? AND name = ? AND deleted_ms = 0");
-        return statement.bindAll(std::string(toString(kind)), name).step();
-    }
-
     [[nodiscard]] std::string freeName(ArtefactKind kind, const std::string &name) const
     {
+        auto taken = database.prepare("SELECT 1 FROM artefact WHERE kind = ? AND name = ? AND deleted_ms = 0");
         std::string candidate = name;
-        for (int suffix = 2; nameTaken(kind, candidate); ++suffix)
+        for (int suffix = 2; taken.bindAll(std::string(toString(kind)), candidate).step(); ++suffix) {
             candidate = fmt::format("{}-{}", name, suffix);
+            taken.reset();
+        }
         return candidate;
     }
 

@@ -102,9 +102,9 @@ struct CurveRow
 
 struct RunFilter
 {
-    std::string expression; ///< e.g. "ppl < 20 and k = 1024"; empty: all. BadInput with a position for a syntax error
+    std::string expression = {}; ///< e.g. "ppl < 20 and k = 1024"; empty: all. BadInput with a position for a syntax error
     bool includeArchived = false;
-    std::optional<std::int64_t> group;
+    std::optional<std::int64_t> group = {}; ///< 0: runs of no group
     std::int64_t limit = 0; ///< 0: no limit
     std::int64_t offset = 0;
     std::string orderBy = "id";

@@ -241,8 +241,9 @@ public:
     }
 
 private:
-    // SQLite refuses expressions deeper than 1000; a chain of ands is as deep as it is long.
-    static constexpr int maximalDepth = 100;
+    // SQLite's parser has a stack of 100 symbols, of which "x OR y AND (" takes five; and it refuses expressions deeper
+    // than 1000, where a chain of ands is as deep as it is long.
+    static constexpr int maximalDepth = 15;
     static constexpr int maximalComparisons = 200;
 
     void advance() { m_token = m_lexer.next(); }

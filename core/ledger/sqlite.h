@@ -3,6 +3,7 @@
 // error of SQLite becomes a sentence that names the file.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -74,8 +75,12 @@ public:
     [[nodiscard]] const std::filesystem::path &file() const { return m_file; }
 
 private:
+    static int waitForLock(void *self, int attempts);
+
     std::filesystem::path m_file;
     sqlite3 *m_database = nullptr;
+    std::chrono::milliseconds m_busyTimeout;
+    std::chrono::steady_clock::time_point m_busySince{};
 };
 
 /// BEGIN IMMEDIATE … COMMIT; rolled back by the destructor unless committed.
