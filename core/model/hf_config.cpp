@@ -13,6 +13,7 @@ namespace retoscope {
 namespace {
 
 constexpr std::int32_t largestSize = 1 << 24; // of any dimension; beyond it a file is damaged, not large
+constexpr std::int32_t mostLayers = 4096;     // each needs a dozen names before the weights are even opened
 constexpr std::string_view knownArchitectures = "gpt2, llama, mistral, qwen2";
 
 /// One config.json with typed access; every complaint names the file and the field.
@@ -30,7 +31,8 @@ public:
     [[nodiscard]] bool isNull(const char *field) const { return m_json.contains(field) && m_json[field].is_null(); }
     [[nodiscard]] const Json &operator[](const char *field) const { return m_json[field]; }
 
-    [[nodiscard]] std::int32_t size(const char *field, std::optional<std::int32_t> fallback = {}) const
+    [[nodiscard]] std::int32_t size(const char *field, std::optional<std::int32_t> fallback = {},
+                                    std::int32_t largest = largestSize) const
     {
         if (!has(field)) {
             if (fallback)
@@ -39,9 +41,9 @@ public:
                  field);
         }
         const Json &value = m_json[field];
-        if (!value.is_number_integer() || value < 1 || value > largestSize)
+        if (!value.is_number_integer() || value < 1 || value > largest)
             fail(ErrorKind::BadInput, "{}: '{}' is {}, but a whole number from 1 to {} is needed.", m_name, field,
-                 value.dump(), largestSize);
+                 value.dump(), largest);
         return value.get<std::int32_t>();
     }
     [[nodiscard]] double positive(const char *field, double fallback) const
@@ -128,7 +130,7 @@ ModelConfig parseGpt2(const Fields &fields)
     config.architecture = "gpt2";
     config.vocabularySize = fields.size("vocab_size", 50257);
     config.hiddenSize = fields.size("n_embd", 768);
-    config.layers = fields.size("n_layer", 12);
+    config.layers = fields.size("n_layer", 12, mostLayers);
     config.heads = config.keyValueHeads = fields.size("n_head", 12);
     if (config.hiddenSize % config.heads != 0)
         fail(ErrorKind::BadInput, "{}: 'n_embd' {} is no multiple of 'n_head' {}.", fields.name(), config.hiddenSize,
@@ -225,7 +227,7 @@ ModelConfig parseLlama(const Fields &fields, const std::string &architecture)
     config.architecture = architecture;
     config.vocabularySize = fields.size("vocab_size");
     config.hiddenSize = fields.size("hidden_size");
-    config.layers = fields.size("num_hidden_layers");
+    config.layers = fields.size("num_hidden_layers", {}, mostLayers);
     config.heads = fields.size("num_attention_heads");
     config.keyValueHeads = fields.size("num_key_value_heads", architecture == "mistral" ? 8 : config.heads);
     if (config.heads % config.keyValueHeads != 0)
