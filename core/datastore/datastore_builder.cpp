@@ -397,6 +397,16 @@ void computeAndWrite(const Plan &plan, std::size_t firstBlock, const DatastoreCo
     job.report(stage, "entries", plan.entries, plan.entries);
 }
 
+/// What a killed build may have left behind the finished artefact.
+void removeLeftovers(const fs::path &folder)
+{
+    for (const auto &entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string();
+        if (name == journalFile || name.find(".partial-") != std::string::npos)
+            fs::remove(entry.path());
+    }
+}
+
 } // namespace
 
 void buildDatastore(const fs::path &folder, const DatastoreConfig &wanted, const LanguageModel &model, const TokenStore &tokens, JobControl &job)
@@ -411,7 +421,7 @@ void buildDatastore(const fs::path &folder, const DatastoreConfig &wanted, const
     if (hasManifest(folder)) {
         const Manifest manifest = readManifest(folder, layout::format, layout::version);
         requireSameIdentity(folder, manifest.identity, identity, "it is finished already; choose another name");
-        fs::remove(journalPath);
+        removeLeftovers(folder);
         return;
     }
 
@@ -450,7 +460,7 @@ void buildDatastore(const fs::path &folder, const DatastoreConfig &wanted, const
     addFile(manifest, folder, layout::documentsFile);
     manifest.info = {{"documents", tokens.documentCount()}};
     writeManifest(manifest, folder);
-    fs::remove(journalPath);
+    removeLeftovers(folder);
 }
 
 DatastoreForecast forecastDatastore(const DatastoreConfig &config, const LanguageModel &model, const TokenStore &tokens)

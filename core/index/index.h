@@ -80,6 +80,11 @@ public:
 /// and writes the artefact.
 void buildIndex(const std::filesystem::path &folder, const IndexConfig &config, std::shared_ptr<const Datastore> datastore, JobControl &job);
 
+/// Takes over a FAISS index file of others, after walking its whole structure: an index of this datastore's entries in
+/// order. Only config's recall settings and seed are used. Throws Corrupt, Mismatch or BadInput, each a sentence.
+void importIndex(const std::filesystem::path &folder, const std::filesystem::path &file, std::shared_ptr<const Datastore> datastore,
+                 const IndexConfig &config, JobControl &job);
+
 struct Recall
 {
     std::int32_t at = 0;
