@@ -29,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t passTokens = 1024;             // of one forward and backward pass: its activations fit the caches
+constexpr std::int64_t passTokens = 1024; // of one forward and backward pass: its activations fit the caches
 constexpr std::int64_t replicaBytes = std::int64_t(4) << 30; // all replicas' gradients together
 
 /// While it lives, every library computes with one thread: the replicas are the threads.
@@ -122,6 +122,7 @@ private:
     std::vector<std::unique_ptr<LossFunction>> m_replicas;
     std::vector<std::vector<float>> m_gradients; // per replica
     int m_threadsPerReplica = 1;
+    std::int64_t m_passSequences = 1; ///< computed at a time by a replica
 
     TrainReport m_report;
     std::int64_t m_step = 0;
@@ -153,19 +154,21 @@ Trainer::Trainer(const fs::path &folder, const TrainConfig &config, std::span<co
 void Trainer::createReplicas()
 {
     const int threads = threadCount();
-    const std::int64_t perPass = std::clamp<std::int64_t>(passTokens / m_config.sequenceLength, 1, stepSequences());
+    // Small steps are cut finer, so that every thread has a part of them.
+    m_passSequences = std::clamp<std::int64_t>(passTokens / m_config.sequenceLength, 1, (stepSequences() + threads - 1) / threads);
     if (!fusedDecoderSupports(m_start.config, m_config.sequenceLength)) {
         m_threadsPerReplica = threads; // automatic differentiation scales within the operations
         m_replicas.push_back(createAutogradDecoder(m_start.config, m_layout, m_values, m_config.compute));
     } else {
         const std::int64_t affordable = std::max<std::int64_t>(1, replicaBytes / (m_layout.size() * 4));
-        const std::int64_t passes = (stepSequences() + perPass - 1) / perPass;
+        const std::int64_t passes = (stepSequences() + m_passSequences - 1) / m_passSequences;
         const std::int64_t count = std::min({static_cast<std::int64_t>(threads), affordable, passes});
         m_threadsPerReplica = std::max(1, threads / static_cast<int>(count));
         if (m_config.compute == ComputeType::BFloat16)
             m_halves.resize(m_values.size());
         for (std::int64_t i = 0; i < count; ++i)
-            m_replicas.push_back(createFusedDecoder(m_start.config, m_layout, m_values, m_halves, perPass, m_config.sequenceLength));
+            m_replicas.push_back(createFusedDecoder(m_start.config, m_layout, m_values, m_halves, m_passSequences,
+                                                    m_config.sequenceLength));
     }
     m_gradients.assign(m_replicas.size(), std::vector<float>(m_values.size()));
 }
@@ -219,7 +222,7 @@ template<typename Pass>
 double Trainer::overReplicas(std::span<const std::int64_t> begins, std::span<const std::int32_t> tokens, const Pass &pass)
 {
     const std::int64_t length = m_config.sequenceLength;
-    const auto perPass = static_cast<std::size_t>(std::max<std::int64_t>(1, passTokens / length));
+    const auto perPass = static_cast<std::size_t>(m_passSequences);
     const std::size_t passes = (begins.size() + perPass - 1) / perPass;
     std::vector<double> losses(passes);
     parallelFor(static_cast<std::int64_t>(m_replicas.size()), 1, [&](std::int64_t begin, std::int64_t end) {
