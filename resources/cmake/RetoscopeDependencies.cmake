@@ -35,8 +35,7 @@ target_include_directories(retoscope_faiss SYSTEM INTERFACE ${FAISS_INCLUDE_DIR}
 target_link_libraries(retoscope_faiss INTERFACE ${FAISS_LIBRARY} ${OPENBLAS_LIBRARY} OpenMP::OpenMP_CXX)
 
 if(RETOSCOPE_BUILD_DESKTOP)
-    find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets Concurrent)
-    find_package(Qt6 OPTIONAL_COMPONENTS Svg PrintSupport)
+    find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets Concurrent PrintSupport Svg)
     find_package(QCustomPlotQt6 REQUIRED)
 endif()
 if(RETOSCOPE_BUILD_TESTS)

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "runs/runs_export.h"
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+
+#include <QAbstractItemModel>
+#include <QFileInfo>
+
+namespace retoscope {
+
+namespace {
+
+QString csvCell(QString text)
+{
+    if (!text.contains(QLatin1Char(',')) && !text.contains(QLatin1Char('"')) && !text.contains(QLatin1Char('\n')))
+        return text;
+    return QLatin1Char('"') + text.replace(QLatin1Char('"'), QLatin1String("\"\"")) + QLatin1Char('"');
+}
+
+QString markdownCell(QString text)
+{
+    return text.replace(QLatin1Char('|'), QLatin1String("\\|"));
+}
+
+QString latexCell(QString text)
+{
+    static const QHash<QChar, QString> escapes = {{u'%', QStringLiteral("\\%")},  {u'_', QStringLiteral("\\_")}, {u'&', QStringLiteral("\\&")},
+                                                  {u'#', QStringLiteral("\\#")},  {u'$', QStringLiteral("\\$")}, {u'{', QStringLiteral("\\{")},
+                                                  {u'}', QStringLiteral("\\}")},  {u'λ', QStringLiteral("$\\lambda$")},
+                                                  {u'~', QStringLiteral("\\textasciitilde{}")}, {u'\\', QStringLiteral("\\textbackslash{}")}};
+    QString escaped;
+    for (const QChar c : std::as_const(text))
+        escaped += escapes.value(c, c);
+    return escaped;
+}
+
+} // namespace
+
+QString tableText(const QAbstractItemModel &model, const QString &suffix)
+{
+    const bool markdown = suffix == QLatin1String("md"), latex = suffix == QLatin1String("tex");
+    if (!markdown && !latex && suffix != QLatin1String("csv"))
+        fail(ErrorKind::Usage, "Tables are written as .csv, .md or .tex, not as '.{}'; choose one of these.", suffix.toStdString());
+    const auto cell = markdown ? markdownCell : (latex ? latexCell : csvCell);
+    const QString separator = markdown ? QStringLiteral(" | ") : (latex ? QStringLiteral(" & ") : QStringLiteral(","));
+    const QString begin = markdown ? QStringLiteral("| ") : QString();
+    const QString end = markdown ? QStringLiteral(" |\n") : (latex ? QStringLiteral(" \\\\\n") : QStringLiteral("\n"));
+    const int columns = model.columnCount();
+    const auto line = [&](auto content) {
+        QStringList cells;
+        for (int column = 0; column < columns; ++column)
+            cells << cell(content(column));
+        return begin + cells.join(separator) + end;
+    };
+    QString text;
+    if (latex)
+        text += QStringLiteral("\\begin{tabular}{%1}\n\\toprule\n").arg(QString(columns, QLatin1Char('l')));
+    text += line([&](int column) { return model.headerData(column, Qt::Horizontal).toString(); });
+    if (markdown)
+        text += QLatin1Char('|') + QStringLiteral("---|").repeated(columns) + QLatin1Char('\n');
+    if (latex)
+        text += QStringLiteral("\\midrule\n");
+    for (int row = 0; row < model.rowCount(); ++row)
+        text += line([&](int column) { return model.index(row, column).data().toString(); });
+    if (latex)
+        text += QStringLiteral("\\bottomrule\n\\end{tabular}\n");
+    return text;
+}
+
+void exportTable(const QAbstractItemModel &model, const QString &file)
+{
+    writeFileAtomically(file.toStdString(), tableText(model, QFileInfo(file).suffix().toLower()).toStdString());
+}
+
+} // namespace retoscope
