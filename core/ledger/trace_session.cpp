@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ledger/trace_session.h"
 
+#include "base/error.h"
+
 #include <algorithm>
 #include <optional>
 
