@@ -128,6 +128,8 @@ Json generateText(Session &session, GenerateOptions &options)
     if (!generation.clustersRow)
         config.retrieval.useClusters = false;
     const auto prompt = encodePrompt(*generation.tokenizer, options);
+    if (!session.json())
+        session.display().mute();
     session.print(styled(options.prompt, Style::Dim, coloursOnStandardOutput()));
     const auto begin = std::chrono::steady_clock::now();
     StopReason stopped = StopReason::TokenLimit;

@@ -59,6 +59,20 @@ void addProjectCommands(CommandTree &tree)
 
     CLI::App *show = tree.command(group, "show", "List the artefacts of the project", "project show --project demo");
     tree.onRun(show, showProject);
+
+    CLI::App *remove = tree.command(group, "remove", "Delete an artefact and its files; a model that lies outside the project is only forgotten",
+                                    "project remove datastore manual-gpt2");
+    auto kind = std::make_shared<std::string>();
+    auto artefact = std::make_shared<std::string>();
+    remove->add_option("kind", *kind, "corpus, tokenizer, model, tokens, datastore, index, clusters or trace")->type_name("KIND")->required();
+    remove->add_option("artefact", *artefact, "Its name")->type_name("NAME")->required();
+    tree.onRun(remove, [kind, artefact](Session &session) -> Json {
+        Project project = session.openProject();
+        const auto row = project.ledger().findArtefact(artefactKindFromString(*kind), *artefact);
+        project.deleteArtefact(row);
+        session.print(fmt::format("{} {} removed\n", toString(row.kind), row.name));
+        return {{"kind", toString(row.kind)}, {"name", row.name}};
+    });
 }
 
 } // namespace retoscope::cli

@@ -58,6 +58,8 @@ ProgressDisplay::~ProgressDisplay()
 void ProgressDisplay::update(const Progress &progress)
 {
     const std::lock_guard lock(m_mutex);
+    if (m_muted)
+        return;
     if (m_open && progress.stage != m_current.stage)
         closeStage();
     const bool begins = !m_open;
@@ -89,6 +91,12 @@ void ProgressDisplay::finish()
     const std::lock_guard lock(m_mutex);
     if (m_open)
         closeStage();
+}
+
+void ProgressDisplay::mute()
+{
+    finish();
+    m_muted = true;
 }
 
 std::string ProgressDisplay::amounts() const

@@ -24,6 +24,8 @@ public:
     /// A line of its own above the bar.
     void line(const std::string &text);
     void finish();
+    /// Shows no progress from here on: the result itself is growing on the terminal.
+    void mute();
 
 private:
     void drawBar();
@@ -36,6 +38,7 @@ private:
     const bool m_terminal;
     Progress m_current;
     RateEstimator m_rate;
+    bool m_muted = false;
     bool m_open = false;      ///< a stage has begun and not been closed
     bool m_lineShown = false; ///< without a terminal: the stage had at least one line
     std::chrono::steady_clock::time_point m_lastLine{};

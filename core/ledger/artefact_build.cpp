@@ -49,12 +49,19 @@ std::uint64_t bytesUnder(const fs::path &path)
     return total;
 }
 
-/// True when there is nothing in it that a later call could continue; the lock file does not count.
-bool holdsNothing(const fs::path &folder)
+/// True when there is nothing in it that a later call could continue, and no other process is at it.
+bool isAbandoned(const fs::path &folder)
 {
     std::error_code code;
-    const fs::directory_iterator entries(folder, code), end;
-    return code || std::all_of(begin(entries), end, [](const fs::directory_entry &entry) { return entry.path().filename() == ".lock"; });
+    if (!fs::exists(folder, code))
+        return true;
+    try {
+        const FolderLock lock(folder);
+        const fs::directory_iterator entries(folder);
+        return std::all_of(begin(entries), end(entries), [](const fs::directory_entry &entry) { return entry.path().filename() == ".lock"; });
+    } catch (const std::exception &) {
+        return false;
+    }
 }
 
 } // namespace
@@ -91,7 +98,7 @@ ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Reque
         } catch (const Cancelled &) {
             throw;
         } catch (const std::exception &error) {
-            if (holdsNothing(folder)) {
+            if (isAbandoned(folder)) {
                 ledger.deleteArtefact(row.id);
                 if (!fs::path(row.folder).is_absolute()) // a model outside the project is the user's
                     fs::remove_all(folder, code);

@@ -113,7 +113,7 @@ void TestCli::initTestCase()
 void TestCli::helpHasAnExample_data()
 {
     QTest::addColumn<QString>("command");
-    for (const char *command : {"project new", "project show", "model add", "corpus add", "tokenizer train", "train", "datastore build", "index build",
+    for (const char *command : {"project new", "project show", "project remove", "model add", "corpus add", "tokenizer train", "train", "datastore build", "index build",
                                 "cluster build", "trace record", "evaluate", "sweep", "foss", "generate", "runs list", "runs show", "runs compare",
                                 "runs export", "run", "doctor"})
         QTest::newRow(command) << QString::fromLatin1(command);
@@ -492,7 +492,7 @@ void TestCli::interruptedBuildContinues()
 {
     // One new token per window makes the build slow enough to be stopped in the middle.
     const auto command = [](const char *name) {
-        return QProcess::splitCommand(QStringLiteral("datastore build --model small --corpus texts:train --block 48 --stride 1 --batch-tokens 96 --threads 1 --name %1").arg(QLatin1String(name)));
+        return QProcess::splitCommand(QStringLiteral("datastore build --model small --corpus texts:validation --block 48 --stride 1 --batch-tokens 48 --threads 1 --name %1").arg(QLatin1String(name)));
     };
     const QString place = m_project + QStringLiteral("/artefacts/datastore/stopped");
     auto process = startCli(command("stopped") << QStringLiteral("--project") << m_project << QStringLiteral("--json"));
@@ -510,13 +510,13 @@ void TestCli::interruptedBuildContinues()
     const auto continued = call(command("stopped"));
     VERIFY_DONE(continued);
     // An uninterrupted build of the same thing, in a project of its own.
-    const QString other = m_folder.filePath(QStringLiteral("other"));
+    QString other = m_folder.filePath(QStringLiteral("other"));
     VERIFY_DONE(runCli({QStringLiteral("project"), QStringLiteral("new"), other}));
-    std::swap(m_project, const_cast<QString &>(other));
+    std::swap(m_project, other);
     const bool prepared = call(QStringLiteral("corpus add %1 --name texts --split train=0.7,validation=0.15,test=0.15,seed=3").arg(m_texts)).exitCode == 0
         && call(QStringLiteral("model add %1/artefacts/model/small --name small").arg(other)).exitCode == 0;
     const auto whole = call(command("whole"));
-    std::swap(m_project, const_cast<QString &>(other));
+    std::swap(m_project, other);
     QVERIFY(prepared);
     VERIFY_DONE(whole);
     QCOMPARE(whole.json.value(QStringLiteral("fingerprint")), continued.json.value(QStringLiteral("fingerprint")));
