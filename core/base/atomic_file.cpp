@@ -10,6 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <vector>
 
 namespace fs = std::filesystem;
 
@@ -175,6 +178,33 @@ void makeFolder(const fs::path &path)
         fail(ErrorKind::Io, "Cannot create the folder {}: {} (choose another place).", path.string(), code.message());
 }
 
+namespace {
+
+/// Removes what an AtomicFile of a killed process left behind, so that an artefact continued after a kill has no file
+/// more than one that was never interrupted.
+void removeAbandonedTemporaries(const fs::path &folder)
+{
+    constexpr std::string_view mark = ".partial-";
+    std::error_code code;
+    std::vector<fs::path> abandoned;
+    for (const fs::directory_entry &entry : fs::directory_iterator(folder, code)) {
+        const std::string name = entry.path().filename().string();
+        const std::size_t at = name.rfind(mark);
+        if (at == std::string::npos)
+            continue;
+        pid_t owner = 0;
+        const char *end = name.data() + name.size();
+        const auto [stop, error] = std::from_chars(name.data() + at + mark.size(), end, owner);
+        const bool isPid = error == std::errc() && stop == end && owner > 0;
+        if (isPid && owner != ::getpid() && ::kill(owner, 0) != 0 && errno == ESRCH)
+            abandoned.push_back(entry.path());
+    }
+    for (const fs::path &path : abandoned)
+        fs::remove(path, code);
+}
+
+} // namespace
+
 FolderLock::FolderLock(const fs::path &folder)
 {
     makeFolder(folder);
@@ -194,6 +224,7 @@ FolderLock::FolderLock(const fs::path &folder)
     if (::ftruncate(m_fd, 0) != 0 || ::pwrite(m_fd, pid.data(), pid.size(), 0) < 0) {
         // The lock itself holds; only the pid in the sentence for others is missing.
     }
+    removeAbandonedTemporaries(folder);
 }
 
 FolderLock::~FolderLock()

@@ -80,7 +80,8 @@ void renameDurably(const std::filesystem::path &from, const std::filesystem::pat
 void makeFolder(const std::filesystem::path &path);
 
 /// An advisory lock on a folder (flock on `.lock` inside), so that two builds into one artefact cannot mix. Throws
-/// Resource with the sentence "… is being written by another process (pid N)…" when it is taken. Released on destruction.
+/// Resource with the sentence "… is being written by another process (pid N)…" when it is taken. Released on destruction. Taking it
+/// removes the temporary files that AtomicFiles of killed processes left in the folder.
 class FolderLock
 {
 public:

@@ -265,7 +265,9 @@ private:
     void forLanes(Lanes &lanes, const Work &work)
     {
         const Stopwatch watch(m_walkSeconds);
-        parallelFor(std::ssize(lanes), 4, [&](std::int64_t begin, std::int64_t end) {
+        // A thread is worth its start from about a million multiplications on.
+        const std::int64_t perLane = (m_settings.k + m_settings.automaton.maxKnns) * static_cast<std::int64_t>(m_dimension);
+        parallelFor(std::ssize(lanes), 1 + (std::int64_t(1) << 20) / perLane, [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t i = begin; i < end; ++i)
                 work(*lanes[static_cast<std::size_t>(i)]);
         });

@@ -124,40 +124,11 @@ std::shared_ptr<const Trace> Trace::open(const fs::path &folder, std::shared_ptr
                 "Open the trace with the datastore it was recorded with, or record it again.");
     const trace_format::Shape shape = trace_format::Shape::fromIdentity(identity, where);
 
-    TraceArrays &a = data->arrays;
-    a.positions = shape.positions;
-    a.kMax = shape.k;
-    a.dimension = shape.dimension;
-    a.topCandidates = shape.topCandidates;
+    trace_format::MappedColumns mapped = trace_format::mapColumns(folder, shape);
+    data->files = std::move(mapped.files);
+    TraceArrays &a = data->arrays = mapped.arrays;
     a.metric = metricFromString(identity.value("metric", std::string("l2")));
     data->exactIndex = shape.exactIndex;
-    data->files.reserve(16);
-    const auto map = [&]<typename T>(std::span<const T> &array, const char *name, std::int64_t columns) {
-        MappedFile &file = data->files.emplace_back(folder / name);
-        // The length decides, before any multiplication of hostile sizes is trusted.
-        const std::size_t rows = std::size_t(shape.positions);
-        if (columns > 0 && file.size() / sizeof(T) / std::size_t(columns) < rows)
-            fail(ErrorKind::Corrupt, "{}: {} is shorter than {} positions need; record the trace again.", where, name, rows);
-        array = file.view<T>(0, rows * std::size_t(columns));
-    };
-    map(a.targets, "targets.bin", 1);
-    map(a.tokenIndices, "token_indices.bin", 1);
-    map(a.documents, "documents.bin", 1);
-    map(a.windows, "windows.bin", 1);
-    map(a.lmLogProbs, "lm_log_probs.bin", 1);
-    map(a.queries, "queries.bin", shape.dimension);
-    map(a.neighbourIds, "neighbour_ids.bin", shape.k);
-    map(a.indexDistances, "index_distances.bin", shape.k);
-    if (shape.exactIndex)
-        a.exactDistances = a.indexDistances;
-    else
-        map(a.exactDistances, "exact_distances.bin", shape.k);
-    if (shape.entropies)
-        map(a.lmEntropies, "lm_entropies.bin", 1);
-    if (shape.topCandidates > 0) {
-        map(a.lmTopIds, "lm_top_ids.bin", shape.topCandidates);
-        map(a.lmTopLogProbs, "lm_top_log_probs.bin", shape.topCandidates);
-    }
     Checker(a, *datastore, ErrorKind::Corrupt, where).check();
     data->datastore = std::move(datastore);
     std::shared_ptr<Trace> trace(new Trace);

@@ -35,9 +35,9 @@ bool booleanField(const Json &identity, const char *name, const std::string &whe
     return field->get<bool>();
 }
 
-fs::path partialName(const fs::path &folder, const Column &column)
+fs::path partialName(const fs::path &folder, const char *file)
 {
-    return folder / (std::string(column.file) + partialSuffix);
+    return folder / (std::string(file) + ".partial");
 }
 
 /// Refuses to continue somebody else's work, naming what differs.
@@ -109,7 +109,7 @@ std::uint64_t diskBytes(const Shape &shape)
     return bytes;
 }
 
-MappedColumns mapColumns(const fs::path &folder, const Shape &shape, std::string_view suffix)
+MappedColumns mapColumns(const fs::path &folder, const Shape &shape)
 {
     MappedColumns mapped;
     TraceArrays &a = mapped.arrays;
@@ -118,7 +118,8 @@ MappedColumns mapColumns(const fs::path &folder, const Shape &shape, std::string
     a.dimension = shape.dimension;
     a.topCandidates = shape.topCandidates;
     const auto map = [&]<typename T>(std::span<const T> &array, const char *name, std::int64_t columns) {
-        const MappedFile &file = mapped.files.emplace_back(folder / (std::string(name) + std::string(suffix)));
+        const fs::path finished = folder / name;
+        const MappedFile &file = mapped.files.emplace_back(fs::exists(finished) ? finished : partialName(folder, name));
         // The length decides, before any multiplication of hostile sizes is trusted.
         const std::size_t rows = std::size_t(shape.positions);
         if (file.size() / sizeof(T) / std::size_t(columns) < rows)
@@ -160,7 +161,7 @@ TraceWriter::TraceWriter(fs::path folder, const Shape &shape, Json identity)
         m_positions = integerField<std::int64_t>(state, "positions", 0, m_shape.positions, journal.string());
     }
     for (const Column &column : m_columns) {
-        const fs::path partial = partialName(m_folder, column);
+        const fs::path partial = partialName(m_folder, column.file);
         const bool named = m_positions == m_shape.positions && !fs::exists(partial) && fs::exists(m_folder / column.file);
         m_files.push_back(named ? nullptr
                                 : std::make_unique<AppendFile>(partial, std::uint64_t(column.rowBytes) * std::uint64_t(m_positions)));
@@ -189,7 +190,7 @@ MappedColumns TraceWriter::map() const
 {
     Shape soFar = m_shape;
     soFar.positions = m_positions;
-    return mapColumns(m_folder, soFar, partialSuffix);
+    return mapColumns(m_folder, soFar);
 }
 
 void TraceWriter::finish(Json info)
@@ -205,7 +206,7 @@ void TraceWriter::finish(Json info)
     for (std::size_t i = 0; i < m_columns.size(); ++i) {
         if (m_files[i]) {
             m_files[i].reset();
-            renameDurably(partialName(m_folder, m_columns[i]), m_folder / m_columns[i].file);
+            renameDurably(partialName(m_folder, m_columns[i].file), m_folder / m_columns[i].file);
         }
         addFile(manifest, m_folder, m_columns[i].file);
     }

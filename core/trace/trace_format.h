@@ -23,7 +23,6 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace retoscope::trace_format {
@@ -64,10 +63,9 @@ struct MappedColumns
     TraceArrays arrays; ///< all but the metric
 };
 
-inline constexpr const char *partialSuffix = ".partial"; ///< of files that are being written
-
-/// Maps the first shape.positions rows of every column; throws Corrupt naming the file that is too short.
-MappedColumns mapColumns(const std::filesystem::path &folder, const Shape &shape, std::string_view suffix = {});
+/// Maps the first shape.positions rows of every column, finished or still being written; throws Corrupt naming the file
+/// that is too short.
+MappedColumns mapColumns(const std::filesystem::path &folder, const Shape &shape);
 
 /// Bytes of all columns.
 std::uint64_t diskBytes(const Shape &shape);

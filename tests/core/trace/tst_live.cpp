@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A live evaluation and a replay of the same setting give the same numbers (retrieval.md section 7), and the live one
 // really skips the searches that it saves.
-#include "trace/live.h"
-
+#include "base/threads.h"
 #include "core/support/brute_force_index.h"
 #include "core/support/sentence_of.h"
 #include "core/support/small_world.h"
+#include "trace/live.h"
 #include "trace/replay.h"
 #include "trace/trace_recorder.h"
 
@@ -167,6 +167,7 @@ private:
 private Q_SLOTS:
     void initTestCase()
     {
+        setThreadCount(1); // the world is too small for threads to help; they have a test of their own
         m_indexes["exact"] = Index::exact(m_world.datastore);
         m_indexes["approximate"] = std::make_shared<BruteForceIndex>(m_world.datastore, 0.4f);
         m_indexes["padding"] = std::make_shared<BruteForceIndex>(m_world.datastore, 0.4f, Metric::L2, 20);
@@ -240,6 +241,21 @@ private Q_SLOTS:
         const EvaluationResult result = live(index, retomaton(AutomatonSettings::alwaysSearch, false, DistanceSource::Exact));
         QCOMPARE(result.searches, result.positions);
         QCOMPARE(index->calls(), std::int64_t(899)); // the positions of the longest document
+    }
+
+    void threadsChangeNothing_data() { savedSearchesAreNotMade_data(); }
+    void threadsChangeNothing()
+    {
+        QFETCH(QString, settings);
+        EvaluationSettings wanted = allSettings().at(settings.toStdString());
+        wanted.automaton.maxKnns = 2000; // enough work for threads to be used
+        const EvaluationResult alone = live(m_indexes.at("approximate"), wanted);
+        setThreadCount(3);
+        const EvaluationResult together = live(m_indexes.at("approximate"), wanted);
+        setThreadCount(1);
+        QVERIFY(alone.logProbs == together.logProbs);
+        QVERIFY(alone.searched == together.searched);
+        QCOMPARE(together.nll, alone.nll);
     }
 
     void theListenerSeesTheResultGrow()
