@@ -4,9 +4,8 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "text/sentencepiece_library.h"
 #include "text/utf8.h"
-
-#include <sentencepiece_processor.h>
 
 #include <algorithm>
 
@@ -40,14 +39,15 @@ public:
     {
         const std::string model = readFile(file, maximalModelSize);
         m_fingerprint = sha256("sentencepiece\n" + sha256(model));
-        if (model.empty() || !m_processor.LoadFromSerializedProto(model).ok() || m_processor.GetPieceSize() <= 0)
+        m_model = model.empty() ? nullptr : sentencePieceLibrary().load(model);
+        if (!m_model)
             fail(ErrorKind::Corrupt, "{} is not a SentencePiece model or is damaged; fetch it again.", file.string());
         findByteTokens();
         m_lossless = probeLossless();
     }
 
     std::string kind() const override { return "SentencePiece"; }
-    std::int32_t vocabularySize() const override { return m_processor.GetPieceSize(); }
+    std::int32_t vocabularySize() const override { return m_model->size(); }
 
     std::vector<std::int32_t> encode(std::string_view text) const override
     {
@@ -80,32 +80,32 @@ public:
         for (const std::int32_t id : ids)
             requireToken(id);
         std::string text;
-        const auto status = m_processor.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-        if (!status.ok())
-            fail(ErrorKind::BadInput, "SentencePiece cannot decode these tokens: {}.", status.error_message());
+        const std::string problem = m_model->decode(std::vector<int>(ids.begin(), ids.end()), text);
+        if (!problem.empty())
+            fail(ErrorKind::BadInput, "SentencePiece cannot decode these tokens: {}.", problem);
         return text;
     }
 
     std::string piece(TokenId id) const override
     {
         requireToken(id.value);
-        if (m_processor.IsControl(id.value) || m_processor.IsUnknown(id.value))
+        if (m_model->isControl(id.value) || m_model->isUnknown(id.value))
             return {};
-        if (m_processor.IsByte(id.value)) {
+        if (m_model->isByte(id.value)) {
             const auto byte = std::find(m_byteTokens.begin(), m_byteTokens.end(), id.value) - m_byteTokens.begin();
             return std::string(1, static_cast<char>(byte));
         }
-        return withSpaces(m_processor.IdToPiece(id.value));
+        return withSpaces(m_model->piece(id.value));
     }
 
     bool isSpecial(TokenId id) const override
     {
         requireToken(id.value);
-        return m_processor.IsControl(id.value) || m_processor.IsUnknown(id.value);
+        return m_model->isControl(id.value) || m_model->isUnknown(id.value);
     }
 
-    std::optional<TokenId> bos() const override { return control(m_processor.bos_id()); }
-    std::optional<TokenId> eos() const override { return control(m_processor.eos_id()); }
+    std::optional<TokenId> bos() const override { return control(m_model->bos()); }
+    std::optional<TokenId> eos() const override { return control(m_model->eos()); }
     std::string fingerprint() const override { return m_fingerprint; }
     std::vector<fs::path> files() const override { return {m_file}; }
 
@@ -125,8 +125,8 @@ private:
     {
         m_byteTokens.assign(256, -1);
         for (int byte = 0; byte < 256; ++byte) {
-            const int id = m_processor.PieceToId(fmt::format("<0x{:02X}>", byte));
-            if (id >= 0 && id < vocabularySize() && m_processor.IsByte(id))
+            const int id = m_model->idOf(fmt::format("<0x{:02X}>", byte));
+            if (id >= 0 && id < vocabularySize() && m_model->isByte(id))
                 m_byteTokens[static_cast<std::size_t>(byte)] = id;
         }
     }
@@ -139,12 +139,12 @@ private:
             return false;
         std::vector<std::string> pieces;
         std::string joined;
-        if (!m_processor.Encode("a  \uFB01 ", &pieces).ok())
+        if (!m_model->encode("a  \uFB01 ", pieces).empty())
             return false;
         for (const std::string &piece : pieces)
             joined += withSpaces(piece);
         std::string decoded;
-        return m_processor.Decode(pieces, &decoded).ok() && decoded == "a  \uFB01 " && joined.front() == 'a';
+        return m_model->decode(pieces, decoded).empty() && decoded == "a  \uFB01 " && joined.front() == 'a';
     }
 
     /// Calls visit(part, offset, literal) for the text between literal U+2581 and for these themselves.
@@ -174,9 +174,9 @@ private:
     std::vector<int> encodePart(std::string_view part) const
     {
         std::vector<int> ids;
-        const auto status = m_processor.Encode(part, &ids);
-        if (!status.ok())
-            fail(ErrorKind::BadInput, "SentencePiece cannot encode this text: {}.", status.error_message());
+        const std::string problem = m_model->encode(part, ids);
+        if (!problem.empty())
+            fail(ErrorKind::BadInput, "SentencePiece cannot encode this text: {}.", problem);
         return ids;
     }
 
@@ -193,15 +193,13 @@ private:
     /// text. Here every byte token stands for its own byte, and a gap belongs to the token after it.
     void appendPieces(std::string_view part, std::int64_t offset, Encoding &encoding) const
     {
-        const auto result = m_processor.EncodeAsImmutableProto(part);
         std::int64_t covered = 0;
         std::size_t pendingBytes = 0;
-        for (std::size_t i = 0; i < result.pieces_size(); ++i) {
-            const auto piece = result.pieces(static_cast<int>(i));
-            const auto end = std::max<std::int64_t>(covered, piece.end());
-            encoding.ids.push_back(static_cast<std::int32_t>(piece.id()));
+        for (const auto &piece : m_model->encodeWithEnds(part)) {
+            const auto end = std::max<std::int64_t>(covered, piece.end);
+            encoding.ids.push_back(piece.id);
             encoding.spans.push_back({offset + covered, offset + end});
-            if (m_processor.IsByte(static_cast<int>(piece.id())) && end == covered) {
+            if (m_model->isByte(piece.id) && end == covered) {
                 ++pendingBytes;
             } else {
                 if (pendingBytes > 0 && end - covered == static_cast<std::int64_t>(pendingBytes) + 1)
@@ -219,7 +217,7 @@ private:
     }
 
     fs::path m_file;
-    sentencepiece::SentencePieceProcessor m_processor;
+    std::unique_ptr<SentencePieceModel> m_model;
     std::string m_fingerprint;
     std::vector<int> m_byteTokens; ///< [256], −1 where the model has none
     bool m_lossless = false;

@@ -4,10 +4,9 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/job.h"
+#include "text/sentencepiece_library.h"
 #include "text/strict_json.h"
 #include "text/utf8.h"
-
-#include <sentencepiece_trainer.h>
 
 #include <algorithm>
 #include <random>
@@ -71,10 +70,14 @@ public:
         ++m_seen;
     }
 
-    std::vector<std::pair<std::int64_t, std::string>> take()
+    std::vector<std::string> take()
     {
         std::sort(m_lines.begin(), m_lines.end());
-        return std::move(m_lines);
+        std::vector<std::string> lines;
+        lines.reserve(m_lines.size());
+        for (auto &line : m_lines)
+            lines.push_back(std::move(line.second));
+        return lines;
     }
 
 private:
@@ -84,21 +87,7 @@ private:
     std::vector<std::pair<std::int64_t, std::string>> m_lines; ///< number of the line, line
 };
 
-class LineIterator final : public sentencepiece::SentenceIterator
-{
-public:
-    explicit LineIterator(std::vector<std::pair<std::int64_t, std::string>> lines) : m_lines(std::move(lines)) {}
-    bool done() const override { return m_at >= m_lines.size(); }
-    void Next() override { ++m_at; }
-    const std::string &value() const override { return m_lines[m_at].second; }
-    sentencepiece::util::Status status() const override { return {}; }
-
-private:
-    std::vector<std::pair<std::int64_t, std::string>> m_lines;
-    std::size_t m_at = 0;
-};
-
-std::vector<std::pair<std::int64_t, std::string>> readLines(const SentencePieceTraining &config, const Corpus &corpus, JobControl &job)
+std::vector<std::string> readLines(const SentencePieceTraining &config, const Corpus &corpus, JobControl &job)
 {
     std::vector<Split> splits;
     for (const std::string &name : config.splits)
@@ -131,7 +120,7 @@ void check(const SentencePieceTraining &config)
         fail(ErrorKind::BadInput, "maximalLines is {}; it must not be negative (0 means all lines).", config.maximalLines);
 }
 
-std::string trainModel(const SentencePieceTraining &config, LineIterator &lines)
+std::string trainModel(const SentencePieceTraining &config, std::vector<std::string> lines)
 {
     const std::unordered_map<std::string, std::string> options{
         {"vocab_size", std::to_string(config.vocabularySize)},
@@ -151,10 +140,10 @@ std::string trainModel(const SentencePieceTraining &config, LineIterator &lines)
         {"minloglevel", "2"},
     };
     std::string model;
-    const auto status = sentencepiece::SentencePieceTrainer::Train(options, &lines, &model);
-    if (!status.ok() || model.empty()) {
+    const std::string problem = sentencePieceLibrary().train(options, std::move(lines), model);
+    if (!problem.empty() || model.empty()) {
         // The library's messages begin with its source line and condition: "file.cc(660) [condition] Vocabulary size …".
-        std::string_view message = status.ok() ? "it wrote no model" : status.error_message();
+        std::string_view message = problem.empty() ? "it wrote no model" : std::string_view(problem);
         if (const std::size_t end = message.rfind("] "); end != std::string_view::npos)
             message.remove_prefix(end + 2);
         fail(ErrorKind::BadInput, "SentencePiece cannot train this tokenizer: {} (give it more text or a smaller vocabulary).", message);
@@ -190,9 +179,9 @@ fs::path trainSentencePiece(const SentencePieceTraining &config, const Corpus &c
 {
     check(config);
     const FolderLock lock(folder);
-    LineIterator lines(readLines(config, corpus, job));
+    auto lines = readLines(config, corpus, job);
     job.report("training the tokenizer", "tokens", 0, config.vocabularySize);
-    const std::string model = trainModel(config, lines);
+    const std::string model = trainModel(config, std::move(lines));
     const fs::path path = folder / "tokenizer.model";
     writeFileAtomically(path, model);
     Manifest manifest{.format = "retoscope-tokenizer", .version = 1};
