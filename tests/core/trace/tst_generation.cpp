@@ -159,6 +159,7 @@ class TestGeneration : public QObject
 
 private:
     SmallWorld m_world;
+    std::shared_ptr<const Index> m_index = std::make_shared<BruteForceIndex>(m_world.datastore);
     JobControl m_job;
     std::vector<std::int32_t> m_prompt{3, 17, 8, 21};
 
@@ -166,7 +167,7 @@ private:
     {
         return {.model = m_world.model,
                 .datastore = m_world.datastore,
-                .index = std::make_shared<BruteForceIndex>(m_world.datastore),
+                .index = m_index,
                 .clusters = m_world.clusters,
                 .search = {}};
     }
@@ -308,7 +309,7 @@ private Q_SLOTS:
                 expected[v] = 0;
             mass += expected[v];
         }
-        constexpr int draws = 3000;
+        constexpr int draws = 1500;
         std::vector<int> counts(expected.size(), 0);
         for (int i = 0; i < draws; ++i) {
             config.seed = std::uint64_t(i);
