@@ -160,7 +160,7 @@ std::optional<RunRow> recordedRun(const Ledger &ledger, const RunRow &like)
 std::optional<CurveRow> recordedCurve(const Ledger &ledger, const CurveRow &like)
 {
     for (auto &curve : ledger.curves()) {
-        if (curve.kind == like.kind && curve.trace == like.trace && curve.config == like.config && !curve.data.empty())
+        if (curve.kind == like.kind && curve.trace == like.trace && curve.config == like.config && curve.data.contains("series"))
             return curve;
     }
     return std::nullopt;
@@ -236,7 +236,7 @@ StoredCurve storeCurve(Project &project, const OpenTrace &open, CurveRow curve,
             one["points"].push_back(pointJson(point, stored.runs[next++]));
         all.push_back(std::move(one));
     }
-    curve.data = {{"series", std::move(all)}};
+    curve.data["series"] = std::move(all);
     ledger.updateCurve(curve);
     return stored;
 }
@@ -356,6 +356,7 @@ FossOutcome foss(Project &project, const std::string &trace, const std::string &
         curve.name = request.name;
         curve.trace = open.row.id;
         curve.config = {{"base", runConfig(open, settings)}, {"points", points}};
+        curve.data["base_perplexity"] = outcome.basePerplexity;
         std::vector<std::pair<std::string, const std::vector<SweepPoint> *>> series;
         for (const auto &one : outcome.series)
             series.emplace_back(one.name, &one.points);

@@ -47,27 +47,6 @@ void drawSvg(QCustomPlot &plot, const QString &file, const QSize &size)
 
 } // namespace
 
-FossFigure FossFigure::fromCurve(const CurveRow &curve)
-{
-    FossFigure figure;
-    figure.title = QString::fromStdString(curve.name);
-    try {
-        figure.basePerplexity = curve.data.value("base_perplexity", 0.0);
-        for (const auto &series : curve.data.at("series")) {
-            Series drawn{QString::fromStdString(series.at("name").get<std::string>()), {}};
-            for (const auto &point : series.at("points")) {
-                drawn.points.push_back({point.at("foss").get<double>(), point.at("perplexity").get<double>(),
-                                        point.value("pareto", false), QString::fromStdString(point.value("label", ""))});
-            }
-            std::ranges::sort(drawn.points, {}, &Point::foss);
-            figure.series.push_back(std::move(drawn));
-        }
-    } catch (const Json::exception &) {
-        fail(ErrorKind::Corrupt, "The FoSS curve '{}' in the ledger lacks a field or has one of a wrong type; make it again with the command foss.", curve.name);
-    }
-    return figure;
-}
-
 FossView::FossView(QWidget *parent) : QWidget(parent), m_plot(new QCustomPlot(this))
 {
     setAccessibleName(tr("Perplexity over the fraction of saved searches"));
