@@ -3,11 +3,14 @@
 
 #include "base/error.h"
 #include "base/json_fields.h"
+#include "base/threads.h"
 #include "model/transformer.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <limits>
+#include <mutex>
 
 namespace retoscope {
 
@@ -25,6 +28,7 @@ constexpr EnumNames<TapPlace, 6> placeNames = {{
 constexpr EnumNames<ComputeType, 2> computeNames = {{{ComputeType::Float32, "fp32"}, {ComputeType::BFloat16, "bf16"}}};
 
 constexpr std::int64_t scoreBytes = 4 << 20; // logits kept at once, so that they stay in the cache
+constexpr std::int64_t batchTokens = 1024;   // run at once by one thread: more would leave its cache
 
 /// fp32 on the CPU, C order.
 at::Tensor toHost(const at::Tensor &values)
@@ -53,6 +57,11 @@ at::Device parseDevice(const std::string &text)
         fail(ErrorKind::BadInput, "The device '{}' was asked for, but there are only {}; use a smaller number.", text,
              torch::cuda::device_count());
     return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
+std::int64_t targetCount(const WindowInput &window)
+{
+    return std::max<std::int64_t>(static_cast<std::int64_t>(window.tokens.size()) - window.firstTarget, 0);
 }
 
 /// What every entry point needs around its tensors: threads, and no gradients (both are per thread).
@@ -94,9 +103,14 @@ public:
     [[nodiscard]] at::Tensor toRow(std::span<const std::int32_t> tokens) const;
 
 private:
-    [[nodiscard]] bool canShareBatch(const WindowInput &a, const WindowInput &b) const;
-    void forwardBatch(std::span<const WindowInput> windows, const ForwardRequest &request, ForwardOutput &output,
-                      std::int64_t firstRow) const;
+    /// Consecutive windows that run as one batch, and where their rows begin in the output.
+    struct Batch
+    {
+        std::span<const WindowInput> windows;
+        std::int64_t firstRow = 0;
+    };
+    [[nodiscard]] std::vector<Batch> batches(std::span<const WindowInput> windows) const;
+    void forwardBatch(const Batch &batch, const ForwardRequest &request, ForwardOutput &output) const;
     void score(const at::Tensor &hidden, const at::Tensor &targets, const ForwardRequest &request, ForwardOutput &output,
                std::int64_t firstRow) const;
 
@@ -182,10 +196,27 @@ at::Tensor TorchLanguageModel::toRow(std::span<const std::int32_t> tokens) const
 }
 
 /// Padding on the right changes nothing behind a causal mask, except the angles of dynamic scaling.
-bool TorchLanguageModel::canShareBatch(const WindowInput &a, const WindowInput &b) const
+std::vector<TorchLanguageModel::Batch> TorchLanguageModel::batches(std::span<const WindowInput> windows) const
 {
-    const bool dynamic = !m_config.ropeScaling.is_null() && m_config.ropeScaling["rope_type"] == "dynamic";
-    return !dynamic || a.tokens.size() == b.tokens.size();
+    const bool lengthMatters = !m_config.ropeScaling.is_null() && m_config.ropeScaling["rope_type"] == "dynamic";
+    // A GPU wants everything at once.
+    const auto limit = static_cast<std::size_t>(m_device.is_cpu() ? batchTokens : std::numeric_limits<std::int64_t>::max());
+    std::vector<Batch> result;
+    std::int64_t row = 0;
+    for (std::size_t begin = 0, end = 0; begin < windows.size(); begin = end) {
+        const std::int64_t firstRow = row;
+        std::size_t longest = 0;
+        for (end = begin; end < windows.size(); ++end) {
+            const std::size_t length = windows[end].tokens.size();
+            if (end > begin && ((lengthMatters && length != longest) || std::max(length, longest) * (end - begin + 1) > limit))
+                break;
+            longest = std::max(longest, length);
+            row += targetCount(windows[end]);
+        }
+        if (row > firstRow)
+            result.push_back({windows.subspan(begin, end - begin), firstRow});
+    }
+    return result;
 }
 
 void TorchLanguageModel::forward(std::span<const WindowInput> windows, const ForwardRequest &request,
@@ -201,7 +232,7 @@ void TorchLanguageModel::forward(std::span<const WindowInput> windows, const For
         if (window.firstTarget < 1)
             fail(ErrorKind::BadInput, "The first target of a window is {}, but nothing precedes it; it must be at least 1.",
                  window.firstTarget);
-        positions += std::max<std::int64_t>(static_cast<std::int64_t>(window.tokens.size()) - window.firstTarget, 0);
+        positions += targetCount(window);
     }
     const auto rows = static_cast<std::size_t>(positions);
     const auto candidates = request.scores ? static_cast<std::size_t>(request.topCandidates) : 0;
@@ -212,22 +243,28 @@ void TorchLanguageModel::forward(std::span<const WindowInput> windows, const For
     output.topIds.resize(rows * candidates);
     output.topLogProbs.resize(rows * candidates);
 
-    const InferenceScope scope;
-    std::int64_t firstRow = 0;
-    for (std::size_t begin = 0, end = 0; begin < windows.size(); begin = end) {
-        std::int64_t batchRows = 0;
-        for (end = begin; end < windows.size() && canShareBatch(windows[begin], windows[end]); ++end)
-            batchRows += std::max<std::int64_t>(
-                static_cast<std::int64_t>(windows[end].tokens.size()) - windows[end].firstTarget, 0);
-        if (batchRows > 0)
-            forwardBatch(windows.subspan(begin, end - begin), request, output, firstRow);
-        firstRow += batchRows;
+    if (!request.keys && !request.scores)
+        return;
+    const auto work = batches(windows);
+    if (!m_device.is_cpu() || work.size() < 2 || threadCount() == 1) {
+        const InferenceScope scope;
+        for (const Batch &batch : work)
+            forwardBatch(batch, request, output);
+        return;
     }
+    // A batch on each core: nothing waits for anything, as the threads of one operation would for the slowest.
+    parallelFor(static_cast<std::int64_t>(work.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        const SingleThreadScope single;
+        const c10::InferenceMode mode;
+        for (std::int64_t i = begin; i < end; ++i)
+            forwardBatch(work[static_cast<std::size_t>(i)], request, output);
+    });
+    useThreads(); // for whoever computes next
 }
 
-void TorchLanguageModel::forwardBatch(std::span<const WindowInput> windows, const ForwardRequest &request,
-                                      ForwardOutput &output, std::int64_t firstRow) const
+void TorchLanguageModel::forwardBatch(const Batch &batch, const ForwardRequest &request, ForwardOutput &output) const
 {
+    const auto &[windows, firstRow] = batch;
     const auto longest = static_cast<std::int64_t>(
         std::max_element(windows.begin(), windows.end(), [](const auto &a, const auto &b) {
             return a.tokens.size() < b.tokens.size();
@@ -247,8 +284,6 @@ void TorchLanguageModel::forwardBatch(std::span<const WindowInput> windows, cons
     if (request.keys)
         wish.tap = request.tap;
     wish.hidden = request.scores;
-    if (!request.keys && !request.scores)
-        return;
     const auto result = m_transformer->run(tokens.to(m_device), wish);
 
     const auto index = at::tensor(rows, at::kLong).to(m_device);
@@ -349,6 +384,8 @@ ComputeType computeTypeFromString(std::string_view text)
 
 std::shared_ptr<const LanguageModel> LanguageModel::load(const std::filesystem::path &path, const LoadOptions &options)
 {
+    static std::once_flag once;
+    std::call_once(once, keepFreedMemory);
     const InferenceScope scope;
     return std::make_shared<TorchLanguageModel>(readCheckpoint(path), options);
 }

@@ -23,11 +23,11 @@ public:
         m_rotary.emplace(m_config);
         for (std::int32_t i = 0; i < m_config.layers; ++i) {
             const std::string scope = scopeOf(i);
-            m_layers.push_back({weight(scope + "input_layernorm.weight"), linear(scope + "self_attn.q_proj"),
-                                linear(scope + "self_attn.k_proj"), linear(scope + "self_attn.v_proj"),
-                                linear(scope + "self_attn.o_proj"), weight(scope + "post_attention_layernorm.weight"),
-                                linear(scope + "mlp.gate_proj"), linear(scope + "mlp.up_proj"),
-                                linear(scope + "mlp.down_proj")});
+            m_layers.push_back(
+                {weight(scope + "input_layernorm.weight"),
+                 projections({scope + "self_attn.q_proj", scope + "self_attn.k_proj", scope + "self_attn.v_proj"}),
+                 linear(scope + "self_attn.o_proj"), weight(scope + "post_attention_layernorm.weight"),
+                 projections({scope + "mlp.gate_proj", scope + "mlp.up_proj"}), linear(scope + "mlp.down_proj")});
         }
         m_head = m_config.tiedHead ? Linear{m_embedding, {}, m_compute} : linear("lm_head");
     }
@@ -43,8 +43,10 @@ protected:
     }
     QueryKeyValue project(std::size_t layer, const at::Tensor &normed) const override
     {
-        const Layer &l = m_layers[layer];
-        return {l.query(normed), l.key(normed), l.value(normed)};
+        const std::int64_t key = std::int64_t(m_config.keyValueHeads) * m_config.headSize;
+        const std::int64_t query = std::int64_t(m_config.heads) * m_config.headSize;
+        const auto parts = m_layers[layer].queryKeyValue(normed).split_with_sizes({query, key, key}, -1);
+        return {parts[0], parts[1], parts[2]};
     }
     at::Tensor attentionOutput(std::size_t layer, const at::Tensor &mixed) const override
     {
@@ -56,8 +58,7 @@ protected:
     }
     at::Tensor feedForward(std::size_t layer, const at::Tensor &normed) const override
     {
-        const Layer &l = m_layers[layer];
-        return l.down(activate(l.gate(normed)) * l.up(normed));
+        return m_layers[layer].down(gated(m_layers[layer].gateUp(normed)));
     }
     at::Tensor finalNorm(const at::Tensor &x) const override { return rmsNorm(x, m_finalNorm); }
 
@@ -65,9 +66,11 @@ private:
     struct Layer
     {
         at::Tensor attentionNorm;
-        Linear query, key, value, attentionOutput;
+        Projections queryKeyValue;
+        Linear attentionOutput;
         at::Tensor feedForwardNorm;
-        Linear gate, up, down;
+        Projections gateUp;
+        Linear down;
     };
 
     [[nodiscard]] at::Tensor rmsNorm(const at::Tensor &x, const at::Tensor &gain) const

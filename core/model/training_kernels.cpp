@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The bodies are templates over the storage type, forced inline into one exported function per type, because the compiler
-// makes its per-processor clones of plain functions only.
+// The bodies are templates over the storage type, forced inline into one exported function per type, because the
+// compiler makes its per-processor clones of plain functions only.
 #include "model/training_kernels.h"
 
 #include <algorithm>
@@ -43,8 +43,8 @@ RETOSCOPE_INLINE void store(float value, BFloat16 &out)
     out.bits = static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/// exp(x) within 2 units in the last place for x ≤ 88, 0 below −87: range reduction by log 2 and a polynomial, because a
-/// call into the mathematics library would keep the loops scalar.
+/// exp(x) within 2 units in the last place for x ≤ 88, 0 below −87: range reduction by log 2 and a polynomial, because
+/// a call into the mathematics library would keep the loops scalar.
 RETOSCOPE_INLINE float exponential(float x)
 {
     constexpr float rounder = 12582912.0f; // 1.5·2²³: adding it rounds to an integer, held in the low mantissa bits
@@ -75,7 +75,7 @@ RETOSCOPE_INLINE std::uint32_t hash(std::uint32_t x)
     return x;
 }
 
-template<bool active>
+template <bool active>
 RETOSCOPE_INLINE float keepFactor(const Dropout &dropout, std::int64_t element)
 {
     if constexpr (!active)
@@ -83,7 +83,7 @@ RETOSCOPE_INLINE float keepFactor(const Dropout &dropout, std::int64_t element)
     return hash(static_cast<std::uint32_t>(element) + dropout.seed) < dropout.threshold ? 0.0f : dropout.scale;
 }
 
-template<bool active, typename In, typename Out>
+template <bool active, typename In, typename Out>
 RETOSCOPE_INLINE void dropRow(const In *in, Out *out, std::int64_t count, const Dropout &dropout, std::int64_t first)
 {
 #pragma omp simd
@@ -91,7 +91,7 @@ RETOSCOPE_INLINE void dropRow(const In *in, Out *out, std::int64_t count, const 
         store(load(in[i]) * keepFactor<active>(dropout, first + i), out[i]);
 }
 
-template<typename In, typename Out>
+template <typename In, typename Out>
 RETOSCOPE_INLINE void drop(const In *in, Out *out, std::int64_t count, const Dropout &dropout, std::int64_t first = 0)
 {
     if (dropout.active())
@@ -100,7 +100,7 @@ RETOSCOPE_INLINE void drop(const In *in, Out *out, std::int64_t count, const Dro
         dropRow<false>(in, out, count, dropout, first);
 }
 
-template<bool active, typename T>
+template <bool active, typename T>
 RETOSCOPE_INLINE void addDropped(const float *x, const T *branch, float *sum, std::int64_t count,
                                  const Dropout &dropout, std::int64_t first)
 {
@@ -109,7 +109,7 @@ RETOSCOPE_INLINE void addDropped(const float *x, const T *branch, float *sum, st
         sum[i] = x[i] + load(branch[i]) * keepFactor<active>(dropout, first + i);
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void addBranchBody(const float *x, const T *branch, float *sum, std::int64_t count,
                                     const Dropout &dropout, std::int64_t first = 0)
 {
@@ -119,7 +119,7 @@ RETOSCOPE_INLINE void addBranchBody(const float *x, const T *branch, float *sum,
         addDropped<false>(x, branch, sum, count, dropout, first);
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void rmsNormBody(const float *x, const float *weight, float epsilon, T *out, float *inverseRms,
                                   std::int64_t rows, std::int64_t width)
 {
@@ -136,7 +136,7 @@ RETOSCOPE_INLINE void rmsNormBody(const float *x, const float *weight, float eps
     }
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void rmsNormBackwardBody(const T *outGradient, const float *x, const float *weight,
                                           const float *inverseRms, float *xGradient, float *weightGradient,
                                           std::int64_t rows, std::int64_t width)
@@ -158,7 +158,7 @@ RETOSCOPE_INLINE void rmsNormBackwardBody(const T *outGradient, const float *x, 
 }
 
 /// direction +1 rotates, −1 rotates back (the transpose). Pairs are (i, i + headSize/2), as Hugging Face orders them.
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void rotateRow(const T *in, T *out, const float *cosines, const float *sines, std::int64_t half,
                                 float direction)
 {
@@ -174,7 +174,7 @@ RETOSCOPE_INLINE void rotateRow(const T *in, T *out, const float *cosines, const
 }
 
 /// Visits the slices of headSize values: visit(offset in [token, width], offset in [sequence, head, position]).
-template<typename Visit>
+template <typename Visit>
 RETOSCOPE_INLINE void forEachHead(const AttentionShape &shape, std::int64_t heads, std::int64_t rowWidth,
                                   std::int64_t firstColumn, Visit visit)
 {
@@ -185,7 +185,7 @@ RETOSCOPE_INLINE void forEachHead(const AttentionShape &shape, std::int64_t head
                       ((sequence * heads + head) * shape.length + position) * shape.headSize, position);
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void splitHeadsBody(const AttentionShape &shape, const Rotation &rotation, const T *projected,
                                      T *queries, T *keys, T *values)
 {
@@ -205,7 +205,7 @@ RETOSCOPE_INLINE void splitHeadsBody(const AttentionShape &shape, const Rotation
                 });
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void splitHeadsBackwardBody(const AttentionShape &shape, const Rotation &rotation, const T *queries,
                                              const T *keys, const T *values, T *projected)
 {
@@ -225,7 +225,7 @@ RETOSCOPE_INLINE void splitHeadsBackwardBody(const AttentionShape &shape, const 
                 });
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void mergeHeadsBody(const AttentionShape &shape, const T *mixed, T *merged)
 {
     forEachHead(shape, shape.heads, shape.queryWidth(), 0, [=](std::int64_t to, std::int64_t from, std::int64_t) {
@@ -233,7 +233,7 @@ RETOSCOPE_INLINE void mergeHeadsBody(const AttentionShape &shape, const T *mixed
     });
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void mergeHeadsBackwardBody(const AttentionShape &shape, const T *merged, T *mixed)
 {
     forEachHead(shape, shape.heads, shape.queryWidth(), 0, [=](std::int64_t from, std::int64_t to, std::int64_t) {
@@ -241,15 +241,36 @@ RETOSCOPE_INLINE void mergeHeadsBackwardBody(const AttentionShape &shape, const 
     });
 }
 
-/// Keys that the loops over a row visit: those up to the query's own position, rounded up to whole vectors because a scalar
-/// rest would cost more than the masked keys. Rows are zero (before softmax: −∞) there.
+/// Keys that the loops over a row visit: those up to the query's own position, rounded up to whole vectors because a
+/// scalar rest would cost more than the masked keys. Rows are zero (before softmax: −∞) there.
 RETOSCOPE_INLINE std::int64_t visited(const AttentionShape &shape, std::int64_t row)
 {
     constexpr std::int64_t lanes = 16;
     return std::min((row % shape.length / lanes + 1) * lanes, shape.length);
 }
 
-template<typename T>
+/// softmax(scale · scores[0, count)); −∞ becomes 0.
+template <typename T>
+RETOSCOPE_INLINE void softmaxRow(float scale, T *scores, std::int64_t count)
+{
+    float largest = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : largest)
+    for (std::int64_t i = 0; i < count; ++i)
+        largest = std::max(largest, load(scores[i]));
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < count; ++i) {
+        const float e = exponential(scale * (load(scores[i]) - largest));
+        sum += e;
+        store(e, scores[i]);
+    }
+    const float inverse = 1.0f / sum;
+#pragma omp simd
+    for (std::int64_t i = 0; i < count; ++i)
+        store(load(scores[i]) * inverse, scores[i]);
+}
+
+template <typename T>
 RETOSCOPE_INLINE void causalSoftmaxBody(const AttentionShape &shape, float scale, T *scores)
 {
     const std::int64_t rows = shape.sequences * shape.heads * shape.length;
@@ -258,26 +279,31 @@ RETOSCOPE_INLINE void causalSoftmaxBody(const AttentionShape &shape, float scale
         T masked;
         store(-std::numeric_limits<float>::infinity(), masked);
         std::fill(scores + row % shape.length + 1, scores + count, masked);
-        float largest = -std::numeric_limits<float>::infinity();
-#pragma omp simd reduction(max : largest)
-        for (std::int64_t i = 0; i < count; ++i)
-            largest = std::max(largest, load(scores[i]));
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (std::int64_t i = 0; i < count; ++i) {
-            const float e = exponential(scale * (load(scores[i]) - largest));
-            sum += e;
-            store(e, scores[i]);
-        }
-        const float inverse = 1.0f / sum;
-#pragma omp simd
-        for (std::int64_t i = 0; i < count; ++i)
-            store(load(scores[i]) * inverse, scores[i]);
+        softmaxRow(scale, scores, count);
         std::fill(scores + count, scores + shape.length, T{});
     }
 }
 
-template<bool active, typename T>
+template <typename T>
+RETOSCOPE_INLINE void visibleSoftmaxBody(const VisibleKeys &keys, std::int64_t blocks, T *scores)
+{
+    constexpr std::int64_t lanes = 16; // see visited()
+    T masked;
+    store(-std::numeric_limits<float>::infinity(), masked);
+    for (std::int64_t row = 0; row < blocks * keys.rows; ++row, scores += keys.columns) {
+        const std::int64_t last = std::min(keys.firstVisible + row % keys.rows + 1, keys.columns);
+        const std::int64_t first = keys.window > 0 ? std::max<std::int64_t>(last - keys.window, 0) : 0;
+        const std::int64_t begin = first / lanes * lanes,
+                           end = std::min((last + lanes - 1) / lanes * lanes, keys.columns);
+        std::fill(scores, scores + begin, T{});
+        std::fill(scores + begin, scores + first, masked);
+        std::fill(scores + last, scores + end, masked);
+        softmaxRow(1, scores + begin, end - begin);
+        std::fill(scores + end, scores + keys.columns, T{});
+    }
+}
+
+template <bool active, typename T>
 RETOSCOPE_INLINE void softmaxBackwardRow(float scale, const T *probabilities, T *gradient, std::int64_t count,
                                          const Dropout &dropout, std::int64_t first)
 {
@@ -291,7 +317,7 @@ RETOSCOPE_INLINE void softmaxBackwardRow(float scale, const T *probabilities, T 
               gradient[i]);
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void causalSoftmaxBackwardBody(const AttentionShape &shape, float scale, const T *probabilities,
                                                 T *gradient, const Dropout &dropout)
 {
@@ -307,7 +333,7 @@ RETOSCOPE_INLINE void causalSoftmaxBackwardBody(const AttentionShape &shape, flo
     }
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void dropProbabilitiesBody(const AttentionShape &shape, const T *probabilities, T *dropped,
                                             const Dropout &dropout)
 {
@@ -320,7 +346,7 @@ RETOSCOPE_INLINE void dropProbabilitiesBody(const AttentionShape &shape, const T
     }
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void swiGluBody(const T *gateUp, T *out, std::int64_t rows, std::int64_t width)
 {
     for (std::int64_t row = 0; row < rows; ++row, gateUp += 2 * width, out += width) {
@@ -332,7 +358,7 @@ RETOSCOPE_INLINE void swiGluBody(const T *gateUp, T *out, std::int64_t rows, std
     }
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE void swiGluBackwardBody(const T *outGradient, T *gateUp, std::int64_t rows, std::int64_t width)
 {
     for (std::int64_t row = 0; row < rows; ++row, gateUp += 2 * width, outGradient += width) {
@@ -348,7 +374,7 @@ RETOSCOPE_INLINE void swiGluBackwardBody(const T *outGradient, T *gateUp, std::i
     }
 }
 
-template<typename T>
+template <typename T>
 RETOSCOPE_INLINE double crossEntropyBody(T *logits, std::span<const std::int32_t> targets, std::int64_t width,
                                          float gradientScale, float *scratch)
 {
@@ -462,6 +488,10 @@ RETOSCOPE_CLONES void embedBackward(std::span<const std::int32_t> tokens, const 
     RETOSCOPE_CLONES void causalSoftmax(const AttentionShape &shape, float scale, T *scores)                           \
     {                                                                                                                  \
         causalSoftmaxBody(shape, scale, scores);                                                                       \
+    }                                                                                                                  \
+    RETOSCOPE_CLONES void visibleSoftmax(const VisibleKeys &keys, std::int64_t blocks, T *scores)                      \
+    {                                                                                                                  \
+        visibleSoftmaxBody(keys, blocks, scores);                                                                      \
     }                                                                                                                  \
     RETOSCOPE_CLONES void causalSoftmaxBackward(const AttentionShape &shape, float scale, const T *probabilities,      \
                                                 T *gradient, Dropout dropout)                                          \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The element-wise parts of a training step of a Llama-type decoder, each fused into one pass over memory: between two
-// matrix products everything else is memory traffic, and LibTorch's one-operation-at-a-time kernels would cost more time
-// than the products themselves. Plain loops that the compiler vectorises for AVX-512, AVX2 and the baseline. No function
-// here is parallel: the trainer runs one replica per core. All matrices are row-major.
+// matrix products everything else is memory traffic, and LibTorch's one-operation-at-a-time kernels would cost more
+// time than the products themselves. Plain loops that the compiler vectorises for AVX-512, AVX2 and the baseline. No
+// function here is parallel: the trainer runs one replica per core. All matrices are row-major.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct BFloat16
     std::uint16_t bits = 0;
 };
 
-/// Inverted dropout whose mask is a pure function of (seed, element), so that the backward pass needs no stored mask and a
-/// continued run repeats the masks of the interrupted one.
+/// Inverted dropout whose mask is a pure function of (seed, element), so that the backward pass needs no stored mask
+/// and a continued run repeats the masks of the interrupted one.
 struct Dropout
 {
     std::uint32_t seed = 0;
@@ -80,8 +80,8 @@ struct Rotation
     const float *sines = nullptr;
 };
 
-/// projected [tokens × projectedWidth] holds queries, keys and values of each token; they are rotated (not the values) and
-/// laid out as [sequence, head, position, headSize].
+/// projected [tokens × projectedWidth] holds queries, keys and values of each token; they are rotated (not the values)
+/// and laid out as [sequence, head, position, headSize].
 void splitHeads(const AttentionShape &shape, Rotation rotation, const float *projected, float *queries, float *keys,
                 float *values);
 void splitHeads(const AttentionShape &shape, Rotation rotation, const BFloat16 *projected, BFloat16 *queries,
@@ -101,6 +101,18 @@ void mergeHeadsBackward(const AttentionShape &shape, const BFloat16 *merged, BFl
 /// own position; later keys get 0.
 void causalSoftmax(const AttentionShape &shape, float scale, float *scores);
 void causalSoftmax(const AttentionShape &shape, float scale, BFloat16 *scores);
+/// Which keys a row of a block of scores may look at: row r of each `rows` consecutive rows sees the columns up to
+/// firstVisible + r, and of these the last `window` only (0: all).
+struct VisibleKeys
+{
+    std::int64_t rows = 0;
+    std::int64_t columns = 0;
+    std::int64_t firstVisible = 0;
+    std::int64_t window = 0;
+};
+/// scores [blocks × rows × columns] become the softmax over the visible keys; the others get 0.
+void visibleSoftmax(const VisibleKeys &keys, std::int64_t blocks, float *scores);
+void visibleSoftmax(const VisibleKeys &keys, std::int64_t blocks, BFloat16 *scores);
 /// gradient holds ∂/∂(dropped probabilities) and becomes ∂/∂scores.
 void causalSoftmaxBackward(const AttentionShape &shape, float scale, const float *probabilities, float *gradient,
                            Dropout dropout);
@@ -134,9 +146,9 @@ struct AdamStep
     float beta2 = 0.95f;
     float epsilon = 1e-8f;
     float weightDecay = 0;
-    float gradientFactor = 1;  ///< of clipping
-    float correction1 = 1;     ///< 1 − β₁ᵗ
-    float correction2 = 1;     ///< 1 − β₂ᵗ
+    float gradientFactor = 1; ///< of clipping
+    float correction1 = 1;    ///< 1 − β₁ᵗ
+    float correction2 = 1;    ///< 1 − β₂ᵗ
 };
 void adamW(const AdamStep &step, const float *gradient, float *parameters, float *firstMoment, float *secondMoment,
            std::int64_t count);

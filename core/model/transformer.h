@@ -43,8 +43,22 @@ Checkpoint readCheckpoint(const std::filesystem::path &path);
 /// SHA-256 over architecture, configuration and weights as stored.
 std::string fingerprintOf(const Checkpoint &checkpoint);
 
-/// Tells LibTorch threadCount(); its OpenMP team is per thread, so every entry point calls this.
+/// Tells LibTorch and BLAS to use threadCount() threads; OpenMP's number is per thread, so every entry point calls this.
 void useThreads();
+/// Lets the allocator reuse what operations free instead of giving it back to the system each time; once per process.
+void keepFreedMemory();
+/// One thread for LibTorch in the calling thread, while several of them compute side by side.
+class SingleThreadScope
+{
+public:
+    SingleThreadScope();
+    ~SingleThreadScope();
+    SingleThreadScope(const SingleThreadScope &) = delete;
+    SingleThreadScope &operator=(const SingleThreadScope &) = delete;
+
+private:
+    int m_before;
+};
 
 struct TransformerOptions
 {
@@ -74,6 +88,7 @@ public:
     virtual ~Transformer() = default;
 
     [[nodiscard]] const ModelConfig &config() const { return m_config; }
+    /// Those that need a gradient; the others are kept in the shape in which the products want them.
     [[nodiscard]] const WeightMap &weights() const { return m_weights; }
 
     /// tokens: int64 [B, L], L ≤ contextLength. The hidden state after the final norm, [B, L, D], compute type.
@@ -119,6 +134,12 @@ protected:
         bool transposed = false;
         [[nodiscard]] at::Tensor operator()(const at::Tensor &x) const;
     };
+    /// Projections of the same input, their outputs side by side; one product when nothing is trained.
+    struct Projections
+    {
+        std::vector<Linear> parts;
+        [[nodiscard]] at::Tensor operator()(const at::Tensor &x) const;
+    };
     struct QueryKeyValue
     {
         at::Tensor query; ///< [B, L, heads · headSize]
@@ -128,8 +149,11 @@ protected:
 
     [[nodiscard]] const at::Tensor &weight(const std::string &name) const { return m_weights.at(name); }
     [[nodiscard]] Linear linear(const std::string &scope, bool transposed = false) const;
+    [[nodiscard]] Projections projections(const std::vector<std::string> &scopes) const;
     [[nodiscard]] at::Tensor toCompute(const at::Tensor &x) const { return x.to(m_compute); }
     [[nodiscard]] at::Tensor activate(const at::Tensor &x) const;
+    /// activation(gate) · up for [..., gate and up side by side].
+    [[nodiscard]] at::Tensor gated(const at::Tensor &gateUp) const;
 
     // What the families do differently. x is the fp32 residual stream; normed input is in the compute type.
     [[nodiscard]] virtual at::Tensor embed(const at::Tensor &tokens, std::int64_t firstPosition) const = 0;
