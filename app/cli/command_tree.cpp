@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command_tree.h"
 
+#include "help_formatter.h"
+
+#include "base/error.h"
 #include "ledger/environment.h"
 
 namespace retoscope::cli {
@@ -19,13 +22,17 @@ constexpr auto footer = "Examples:\n"
 
 std::string versionText()
 {
-    return "retoscope-cli " + describeEnvironment().value("version", std::string());
+    const Json environment = describeEnvironment();
+    return fmt::format("retoscope-cli {} ({}; LibTorch {}, FAISS {}, SQLite {})", environment.at("program").get<std::string>(),
+                       environment.at("commit").get<std::string>(), environment.at("libtorch").get<std::string>(),
+                       environment.at("faiss").get<std::string>(), environment.at("sqlite").get<std::string>());
 }
 
 } // namespace
 
 CommandTree::CommandTree() : m_root(description, "retoscope-cli")
 {
+    m_root.formatter(std::make_shared<HelpFormatter>());
     m_root.set_version_flag("--version", versionText, "Print the version and exit");
     m_root.footer(footer);
     m_root.require_subcommand(0, 1);

@@ -37,6 +37,17 @@ double basePerplexity(const EvaluationResult &result)
     return std::exp(result.baseNll);
 }
 
+/// The settings of the options; k is the trace's when it was not given.
+EvaluationSettings settingsFor(const Project &project, const std::string &trace, const EvaluationOptions &options)
+{
+    EvaluationSettings settings = options.settings();
+    if (options.kGiven())
+        return settings;
+    const auto row = project.ledger().findArtefact(ArtefactKind::Trace, trace);
+    settings.k = std::min(settings.k, row.info.value("k", settings.k));
+    return settings;
+}
+
 std::string evaluationText(const EvaluationOutcome &outcome)
 {
     const auto &result = outcome.result;
@@ -112,7 +123,7 @@ SweepGrid readGrid(const std::string &text)
 Json runSweepCommand(Session &session, const std::string &trace, const std::string &grid, const EvaluationOptions &options, const std::string &clusters, const std::string &name)
 {
     Project project = session.openProject();
-    const auto outcome = sweep(project, trace, clusters, options.settings(), readGrid(grid), session.request(name), session.job());
+    const auto outcome = sweep(project, trace, clusters, settingsFor(project, trace, options), readGrid(grid), session.request(name), session.job());
     std::vector<std::size_t> order(outcome.points.size());
     for (std::size_t i = 0; i < order.size(); ++i)
         order[i] = i;
@@ -136,7 +147,7 @@ Json runFossCommand(Session &session, const std::string &trace, std::int32_t poi
                     const std::string &name, const std::string &csv)
 {
     Project project = session.openProject();
-    const auto outcome = foss(project, trace, clusters, options.settings(), points, session.request(name), session.job());
+    const auto outcome = foss(project, trace, clusters, settingsFor(project, trace, options), points, session.request(name), session.job());
     session.print(drawFossCurve(outcome.series, outcome.basePerplexity, std::min(terminalWidth(), widestCurve), curveHeight) + "\n");
     for (const auto &series : outcome.series) {
         PointTable table;
@@ -178,9 +189,10 @@ void addEvaluateCommands(CommandTree &tree)
     evaluateApp->add_option("--max-positions", evaluation->maxPositions, "Stop after so many positions; 0: as the trace")->capture_default_str()->group(liveGroup);
     evaluation->compute.addTo(evaluateApp);
     tree.onRun(evaluateApp, [evaluation](Session &session) {
-        const auto settings = evaluation->evaluation.settings();
+        static_cast<void>(evaluation->evaluation.settings()); // wrong usage is said before anything is opened
         Project project = session.openProject();
         const LiveOptions live{evaluation->live, evaluation->maxPositions, evaluation->compute.load()};
+        const auto settings = settingsFor(project, evaluation->trace, evaluation->evaluation);
         const auto outcome = evaluate(project, evaluation->trace, evaluation->evaluation.clusters(), settings, live, session.request(evaluation->name), session.job());
         session.print(evaluationText(outcome));
         return evaluationJson(outcome);

@@ -43,7 +43,8 @@ void addIndexCommands(CommandTree &tree)
         Project project = session.openProject();
         const auto datastore = project.ledger().findArtefact(ArtefactKind::Datastore, options->datastore);
         const auto row = makeIndex(project, datastore, request, session.request(options->name, options->force), session.job());
-        return reportArtefact(session, project, row, fmt::format("{}, {}{}", request.factory, formatBytes(row.bytes), recallText(row.info)));
+        const std::string what = request.factory == "exact" ? "exact search of the stored keys" : fmt::format("{}, {}", request.factory, formatBytes(row.bytes));
+        return reportArtefact(session, project, row, what + recallText(row.info));
     });
 }
 

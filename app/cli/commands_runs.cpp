@@ -105,9 +105,9 @@ Json compareRuns(Session &session, const std::vector<std::int64_t> &ids)
             cells.push_back(runText(run, column.name));
             values.push_back(runValue(run, column.name));
         }
-        const bool differs = std::any_of(values.begin(), values.end(), [&](const Json &value) { return value != values.front(); });
-        cells.emplace_back(differs ? "differs" : "");
-        if (differs)
+        const bool looksDifferent = std::any_of(cells.begin() + 1, cells.end(), [&](const std::string &cell) { return cell != cells[1]; });
+        cells.emplace_back(looksDifferent ? "differs" : "");
+        if (std::any_of(values.begin(), values.end(), [&](const Json &value) { return value != values.front(); }))
             differences[column.name] = values;
         table.addRow(std::move(cells));
     }

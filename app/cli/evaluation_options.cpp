@@ -20,7 +20,7 @@ void EvaluationOptions::addTo(CLI::App *command)
     m_methodOption = command->add_option("--method", m_method, "base, knnlm or retomaton")->check(CLI::IsMember({"base", "knnlm", "retomaton"}))->capture_default_str();
     command->add_option("--lambda", m_lambda, "Weight of the kNN side, 0 to 1")->capture_default_str()->group(kNearest);
     command->add_option("--temperature", m_temperature, "Temperature of the kNN softmax, above 0")->capture_default_str()->group(kNearest);
-    command->add_option("--k", m_k, "Neighbours per search, at most the trace's")->capture_default_str()->group(kNearest);
+    m_kOption = command->add_option("--k", m_k, "Neighbours per search (default: the trace's, at most 1024)")->group(kNearest);
     command->add_option("--distances", m_distances, "exact (from the stored keys) or index (as the index returned them)")
         ->check(CLI::IsMember({"exact", "index"}))
         ->capture_default_str()

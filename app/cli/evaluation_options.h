@@ -24,12 +24,14 @@ public:
     [[nodiscard]] std::string clusters() const;
     /// The same whatever the method.
     [[nodiscard]] std::string namedClusters() const { return m_clusters; }
+    [[nodiscard]] bool kGiven() const { return m_kOption->count() > 0; }
     [[nodiscard]] bool methodGiven() const { return m_methodOption->count() > 0; }
     void setMethod(Method method) { m_method = toString(method); }
 
 private:
     std::string m_method;
     CLI::Option *m_methodOption = nullptr;
+    CLI::Option *m_kOption = nullptr;
     double m_lambda = EvaluationSettings().lambda;
     double m_temperature = EvaluationSettings().temperature;
     std::int32_t m_k = EvaluationSettings().k;

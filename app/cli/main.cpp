@@ -87,6 +87,15 @@ bool asksForJson(int argc, char **argv)
     return std::any_of(argv + 1, argv + argc, [](const char *argument) { return std::strcmp(argument, "--json") == 0; });
 }
 
+/// CLI11's messages as sentences; it lists what it did not expect backwards.
+std::string sentenceOf(const CommandTree &tree, const CLI::ParseError &error)
+{
+    if (const auto extras = tree.innermost().remaining(); dynamic_cast<const CLI::ExtrasError *>(&error) && !extras.empty())
+        return fmt::format("There is no option or argument '{}'.", fmt::join(extras, " "));
+    std::string sentence = error.what();
+    return sentence.ends_with('.') ? sentence : sentence + '.';
+}
+
 int usageError(const CommandTree &tree, const std::string &sentence, bool json)
 {
     std::string name = tree.innermost().get_name();
@@ -145,7 +154,7 @@ int main(int argc, char **argv)
     } catch (const CLI::Success &help) { // --help, --version
         return tree.root().exit(help);
     } catch (const CLI::ParseError &error) {
-        return usageError(tree, error.what(), asksForJson(argc, argv));
+        return usageError(tree, sentenceOf(tree, error), asksForJson(argc, argv));
     }
     return run(tree, shellCommand("retoscope-cli", argc - 1, argv + 1));
 }

@@ -79,6 +79,8 @@ void ProgressDisplay::update(const Progress &progress)
 void ProgressDisplay::line(const std::string &text)
 {
     const std::lock_guard lock(m_mutex);
+    if (m_open && m_current.total > 0 && m_current.done >= m_current.total)
+        closeStage();
     if (m_terminal && m_open)
         put("\r\x1b[K");
     put(text + "\n");

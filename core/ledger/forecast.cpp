@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 namespace fs = std::filesystem;
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t worthSayingBytes = 1'000'000'000;
 constexpr double worthSayingSeconds = 5;
-constexpr std::int64_t fewestWindowsForPilot = 200;
+constexpr std::int64_t fewestBatchesForPilot = 50;
 constexpr double longestPilot = 2.0; // seconds
 
 /// Free bytes where `folder` is or will be; the largest number when the system does not say.
@@ -58,31 +59,38 @@ void admit(const Forecast &forecast, const fs::path &folder, bool force, JobCont
              forecast.what, formatBytes(forecast.memoryBytes), forecast.amount, formatBytes(memory));
 }
 
-double pilot(const LanguageModel &model, const TokenStore &tokens, const WindowScheme &scheme, const ForwardRequest &request, JobControl &job)
+double pilot(const LanguageModel &model, const TokenStore &tokens, const WindowScheme &scheme, const ForwardRequest &request,
+             std::int64_t batchTokens, JobControl &job)
 {
     const auto windows = planWindows(tokens.documentOffsets(), scheme);
     const auto count = static_cast<std::int64_t>(windows.size());
-    if (count < fewestWindowsForPilot)
+    const auto perBatch = std::max<std::int64_t>(1, batchTokens / scheme.block);
+    const std::int64_t batches = (count + perBatch - 1) / perBatch;
+    if (batches < fewestBatchesForPilot)
         return -1;
     const auto stream = tokens.tokens();
     ForwardOutput output;
-    const auto forward = [&](const Window &window) {
-        const WindowInput input{stream.subspan(static_cast<std::size_t>(window.begin), static_cast<std::size_t>(window.end - window.begin)),
-                                static_cast<std::int32_t>(window.firstTarget - window.begin)};
-        model.forward({&input, 1}, request, output);
+    const auto forward = [&](std::int64_t batch) {
+        std::vector<WindowInput> inputs;
+        for (std::int64_t w = batch * perBatch; w < std::min(count, (batch + 1) * perBatch); ++w) {
+            const Window &window = windows[static_cast<std::size_t>(w)];
+            inputs.push_back({stream.subspan(static_cast<std::size_t>(window.begin), static_cast<std::size_t>(window.end - window.begin)),
+                              static_cast<std::int32_t>(window.firstTarget - window.begin)});
+        }
+        model.forward(inputs, request, output);
     };
-    forward(windows[static_cast<std::size_t>(count / 2)]); // warms caches and thread pools
+    forward(batches / 2); // warms caches and thread pools
     const auto begin = std::chrono::steady_clock::now();
     double elapsed = 0;
     std::int64_t done = 0;
     // Spread over the whole text, because the lengths of documents differ.
-    const std::int64_t sample = std::max<std::int64_t>(4, count / 100);
+    const std::int64_t sample = std::max<std::int64_t>(2, batches / 100);
     for (std::int64_t i = 0; i < sample && elapsed < longestPilot; ++i, ++done) {
         job.checkpoint();
-        forward(windows[static_cast<std::size_t>(i * count / sample)]);
+        forward(i * batches / sample);
         elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     }
-    return elapsed / static_cast<double>(done) * static_cast<double>(count);
+    return elapsed / static_cast<double>(done) * static_cast<double>(batches);
 }
 
 } // namespace retoscope

@@ -30,8 +30,9 @@ std::string toString(const Forecast &forecast);
 /// unless `force`.
 void admit(const Forecast &forecast, const std::filesystem::path &folder, bool force, JobControl &job);
 
-/// Seconds that the model needs for these windows: measured on about 1 % of them, at most about two seconds; negative
-/// when there are too few to be worth it.
-double pilot(const LanguageModel &model, const TokenStore &tokens, const WindowScheme &windows, const ForwardRequest &request, JobControl &job);
+/// Seconds that the model needs for these windows: measured on about 1 % of them in batches of `batchTokens`, for at most
+/// about two seconds; negative when there are too few to be worth it.
+double pilot(const LanguageModel &model, const TokenStore &tokens, const WindowScheme &windows, const ForwardRequest &request,
+             std::int64_t batchTokens, JobControl &job);
 
 } // namespace retoscope

@@ -226,7 +226,7 @@ ArtefactRow makeDatastore(Project &project, const ArtefactRow &model, const Arte
         Forecast forecast{"the datastore", formatCount(expected.entries) + " entries", expected.diskBytes, expected.memoryBytes};
         ForwardRequest forward;
         forward.tap = config.tap;
-        forecast.seconds = pilot(*languageModel, *store, config.windows, forward, job);
+        forecast.seconds = pilot(*languageModel, *store, config.windows, forward, config.batchTokens, job);
         admit(forecast, folder, request.force, job);
         buildDatastore(folder, config, *languageModel, *store, job);
         const auto datastore = Datastore::open(folder);
@@ -299,7 +299,7 @@ ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const Artefact
         ForwardRequest forward;
         forward.scores = true;
         forward.topCandidates = config.topCandidates;
-        forecast.seconds = pilot(*languageModel, *store, config.windows, forward, job);
+        forecast.seconds = pilot(*languageModel, *store, config.windows, forward, DatastoreConfig().batchTokens, job);
         if (forecast.seconds >= 0)
             forecast.seconds += secondsPerQuery(*searcher, *entries, config) * static_cast<double>(expected.positions);
         admit(forecast, folder, request.force, job);

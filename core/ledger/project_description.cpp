@@ -8,6 +8,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <type_traits>
 
 
 namespace fs = std::filesystem;
@@ -28,20 +29,32 @@ struct Source
     [[nodiscard]] fs::path resolve(const std::string &path) const { return (folder / path).lexically_normal(); }
 };
 
-/// Reads a section by its own strict reader; its sentence then also says where in which file.
+/// What `read` returns; its sentences then also say where in which file.
+template<typename Read>
+auto located(const std::string &where, Read read)
+{
+    try {
+        return read();
+    } catch (const Error &error) {
+        fail(error.kind(), "{}: {}", where, error.what());
+    } catch (const Json::exception &) {
+        fail(ErrorKind::BadInput, "{}: a field has a value of the wrong type.", where);
+    }
+}
+
+/// Reads a section by its own strict reader.
 template<typename Section>
 void readSection(JsonFields &fields, const Source &source, const char *field, Section &section)
 {
     const Json *json = fields.find(field);
     if (!json)
         return;
-    try {
-        section = json->get<Section>();
-    } catch (const Error &error) {
-        fail(error.kind(), "{}: {}", source.section(field), error.what());
-    } catch (const Json::exception &) {
-        fail(ErrorKind::BadInput, "{}: a field has a value of the wrong type.", source.section(field));
-    }
+    section = located(source.section(field), [&] {
+        if constexpr (std::is_same_v<Section, SweepGrid>)
+            return SweepGrid::fromJson(*json);
+        else
+            return json->get<Section>();
+    });
 }
 
 std::string requiredText(JsonFields &fields, const Source &source, const char *field)
@@ -111,7 +124,7 @@ void readModel(const Json &json, const Source &source, ProjectDescription::Model
     std::string compute;
     fields.read("compute", compute);
     if (!compute.empty())
-        model.compute = computeTypeFromString(compute);
+        model.compute = located(source.section("model"), [&] { return computeTypeFromString(compute); });
     fields.refuseOthers();
 }
 
@@ -122,7 +135,7 @@ void readSplits(const Json &json, const Source &source, ProjectDescription &desc
         std::string text;
         fields.read(field, text);
         if (!text.empty())
-            split = splitFromString(text);
+            split = located(source.section("splits"), [&] { return splitFromString(text); });
     };
     read("datastore", description.datastoreSplit);
     read("tune", description.tuneSplit);
@@ -144,13 +157,11 @@ void checkSettings(const ProjectDescription &description, const Source &source)
         if (settings.k > description.trace.k)
             fail(ErrorKind::BadInput, "k is {}, but the trace keeps {} neighbours; raise \"trace\".\"k\" or lower k.", settings.k, description.trace.k);
     };
-    try {
+    located(source.section("sweep"), [&] {
         check(description.settings);
         for (std::size_t i = 0; i < description.grid.size(); ++i)
             check(description.grid.at(i, description.settings));
-    } catch (const Error &error) {
-        fail(error.kind(), "{}: {}", source.section("sweep"), error.what());
-    }
+    });
 }
 
 } // namespace
@@ -192,8 +203,7 @@ ProjectDescription parseProjectDescription(const Json &json, const fs::path &fol
     readSection(fields, source, "trace", description.trace);
     fields.read<std::int64_t>("tune_positions", description.tunePositions, 0);
     readSection(fields, source, "settings", description.settings);
-    if (const Json *grid = fields.find("sweep"))
-        description.grid = SweepGrid::fromJson(*grid);
+    readSection(fields, source, "sweep", description.grid);
     if (const Json *foss = fields.find("foss")) {
         JsonFields inner(*foss, source.section("foss"));
         inner.read<std::int32_t>("points", description.fossPoints, 2, 1000);

@@ -12,13 +12,16 @@ constexpr std::int64_t headRows = 512;
 
 at::Tensor toTensor(std::span<const std::int32_t> tokens)
 {
-    return at::from_blob(const_cast<std::int32_t *>(tokens.data()), {static_cast<std::int64_t>(tokens.size())}, at::kInt).to(at::kLong);
+    return at::from_blob(const_cast<std::int32_t *>(tokens.data()), {static_cast<std::int64_t>(tokens.size())},
+                         at::kInt)
+        .to(at::kLong);
 }
 
 class AutogradDecoder final : public LossFunction
 {
 public:
-    AutogradDecoder(const ModelConfig &config, const ParameterLayout &layout, std::span<float> values, ComputeType compute)
+    AutogradDecoder(const ModelConfig &config, const ParameterLayout &layout, std::span<float> values,
+                    ComputeType compute)
         : m_layout(layout)
     {
         WeightMap weights = layout.views(values.data());
@@ -34,11 +37,13 @@ public:
         return chunkedLoss(batch, hidden, [](const at::Tensor &) {});
     }
 
-    double lossAndGradient(const TrainingBatch &batch, const GradientOptions &options, std::span<float> gradient) override
+    double lossAndGradient(const TrainingBatch &batch, const GradientOptions &options,
+                           std::span<float> gradient) override
     {
         const at::AutoGradMode withGradient(true);
         at::manual_seed(options.seed);
-        at::Tensor hidden = m_decoder->hidden(inputs(batch), {.dropout = options.dropout, .training = true}).flatten(0, 1);
+        at::Tensor hidden =
+            m_decoder->hidden(inputs(batch), {.dropout = options.dropout, .training = true}).flatten(0, 1);
         // The head is differentiated chunk by chunk against a leaf, so that only one chunk of logits is ever kept.
         at::Tensor leaf = hidden.detach().requires_grad_(true);
         const double sum = chunkedLoss(batch, leaf, [&](const at::Tensor &loss) { (loss * options.scale).backward(); });
@@ -50,7 +55,7 @@ public:
 private:
     static at::Tensor inputs(const TrainingBatch &batch) { return toTensor(batch.tokens).view({-1, batch.length}); }
 
-    template<typename Visit>
+    template <typename Visit>
     double chunkedLoss(const TrainingBatch &batch, const at::Tensor &hidden, Visit visit) const
     {
         const at::Tensor targets = toTensor(batch.targets);
@@ -58,7 +63,8 @@ private:
         for (std::int64_t row = 0; row < hidden.size(0); row += headRows) {
             const std::int64_t end = std::min(row + headRows, hidden.size(0));
             const at::Tensor logits = m_decoder->logits(hidden.slice(0, row, end)).to(at::kFloat);
-            const at::Tensor loss = at::nll_loss(at::log_softmax(logits, -1), targets.slice(0, row, end), {}, at::Reduction::Sum);
+            const at::Tensor loss =
+                at::nll_loss(at::log_softmax(logits, -1), targets.slice(0, row, end), {}, at::Reduction::Sum);
             sum += loss.item<double>();
             visit(loss);
         }

@@ -10,7 +10,8 @@
 namespace retoscope {
 
 /// Reads the weights from `values` [layout.size()] at every call.
-[[nodiscard]] std::unique_ptr<LossFunction> createAutogradDecoder(const ModelConfig &config, const ParameterLayout &layout,
+[[nodiscard]] std::unique_ptr<LossFunction> createAutogradDecoder(const ModelConfig &config,
+                                                                  const ParameterLayout &layout,
                                                                   std::span<float> values, ComputeType compute);
 
 } // namespace retoscope

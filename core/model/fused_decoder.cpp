@@ -19,10 +19,10 @@ using kernels::Dropout;
 /// Rows of the vocabulary's logits that are in memory at once, so that they stay in the cache between their three uses.
 constexpr std::int64_t headRows = 512;
 
-template<typename T>
+template <typename T>
 constexpr at::ScalarType scalarType = std::is_same_v<T, float> ? at::kFloat : at::kBFloat16;
 
-template<typename T>
+template <typename T>
 at::Tensor tensor(const T *data, at::IntArrayRef shape)
 {
     return at::from_blob(const_cast<T *>(data), shape, scalarType<T>);
@@ -37,7 +37,7 @@ void multiply(at::Tensor out, const at::Tensor &a, const at::Tensor &b)
         at::mm_out(out, a, b);
 }
 
-template<typename T>
+template <typename T>
 class FusedDecoder : public LossFunction
 {
 public:
@@ -45,7 +45,8 @@ public:
                  std::int64_t sequences, std::int64_t length);
 
     double loss(const TrainingBatch &batch) override;
-    double lossAndGradient(const TrainingBatch &batch, const GradientOptions &options, std::span<float> gradient) override;
+    double lossAndGradient(const TrainingBatch &batch, const GradientOptions &options,
+                           std::span<float> gradient) override;
 
 private:
     /// Where the weights of a layer begin in the parameter buffer.
@@ -56,8 +57,8 @@ private:
     /// What the backward pass needs of a layer's forward pass.
     struct LayerMemory
     {
-        std::vector<float> input;          ///< residual stream before the layer, [tokens × D]
-        std::vector<float> middle;         ///< residual stream between attention and feed-forward
+        std::vector<float> input;  ///< residual stream before the layer, [tokens × D]
+        std::vector<float> middle; ///< residual stream between attention and feed-forward
         std::vector<float> attentionRms, feedForwardRms;
         std::vector<T> attentionInput, feedForwardInput; ///< after their norms
         std::vector<T> queries, keys, values, probabilities, mixed, gateUp, activated;
@@ -72,7 +73,8 @@ private:
     void backwardAttention(const LayerMemory &memory, const Dropout &dropout);
 
     /// out = in · Wᵀ for W [outWidth × inWidth] at `offset`.
-    void linear(const T *in, std::int64_t rows, std::int64_t inWidth, std::int64_t outWidth, std::int64_t offset, T *out) const;
+    void linear(const T *in, std::int64_t rows, std::int64_t inWidth, std::int64_t outWidth, std::int64_t offset,
+                T *out) const;
     /// Adds outGradientᵀ · in to the gradient of W and sets inGradient = outGradient · W.
     void linearBackward(const T *outGradient, const T *in, std::int64_t rows, std::int64_t inWidth,
                         std::int64_t outWidth, std::int64_t offset, T *inGradient, float *gradient);
@@ -113,24 +115,23 @@ private:
         m_valueGradient, m_scoreGradient, m_droppedProbabilities, m_logits, m_weightGradient;
 };
 
-template<typename T>
+template <typename T>
 FusedDecoder<T>::FusedDecoder(const ModelConfig &config, const ParameterLayout &layout, const float *values,
                               const T *weights, std::int64_t sequences, std::int64_t length)
     : m_config(config), m_values(values), m_weights(weights), m_embedding(layout.offset("model.embed_tokens.weight")),
       m_finalNorm(layout.offset("model.norm.weight")),
       m_headWeight(config.tiedHead ? m_embedding : layout.offset("lm_head.weight")),
-      m_attentionScale(1.0f / std::sqrt(static_cast<float>(config.headSize))),
-      m_shape{sequences, length, config.heads, config.keyValueHeads, config.headSize},
+      m_attentionScale(1.0f / std::sqrt(static_cast<float>(config.headSize))), m_shape{sequences, length, config.heads,
+                                                                                       config.keyValueHeads,
+                                                                                       config.headSize},
       m_layers(static_cast<std::size_t>(config.layers))
 {
     for (std::int32_t layer = 0; layer < config.layers; ++layer) {
         const std::string scope = fmt::format("model.layers.{}.", layer);
-        m_offsets.push_back({layout.offset(scope + "input_layernorm.weight"),
-                             layout.offset(scope + "self_attn.q_proj.weight"),
-                             layout.offset(scope + "self_attn.o_proj.weight"),
-                             layout.offset(scope + "post_attention_layernorm.weight"),
-                             layout.offset(scope + "mlp.gate_proj.weight"),
-                             layout.offset(scope + "mlp.down_proj.weight")});
+        m_offsets.push_back(
+            {layout.offset(scope + "input_layernorm.weight"), layout.offset(scope + "self_attn.q_proj.weight"),
+             layout.offset(scope + "self_attn.o_proj.weight"), layout.offset(scope + "post_attention_layernorm.weight"),
+             layout.offset(scope + "mlp.gate_proj.weight"), layout.offset(scope + "mlp.down_proj.weight")});
     }
 
     const RotaryFrequencies frequencies(config);
@@ -183,7 +184,7 @@ FusedDecoder<T>::FusedDecoder(const ModelConfig &config, const ParameterLayout &
                                                   m_shape.projectedWidth()}));
 }
 
-template<typename T>
+template <typename T>
 double FusedDecoder<T>::loss(const TrainingBatch &batch)
 {
     const at::NoGradGuard noGradient;
@@ -192,8 +193,9 @@ double FusedDecoder<T>::loss(const TrainingBatch &batch)
     return head(batch, 0, nullptr);
 }
 
-template<typename T>
-double FusedDecoder<T>::lossAndGradient(const TrainingBatch &batch, const GradientOptions &options, std::span<float> gradient)
+template <typename T>
+double FusedDecoder<T>::lossAndGradient(const TrainingBatch &batch, const GradientOptions &options,
+                                        std::span<float> gradient)
 {
     const at::NoGradGuard noGradient;
     m_dropout = options.dropout;
@@ -204,7 +206,7 @@ double FusedDecoder<T>::lossAndGradient(const TrainingBatch &batch, const Gradie
     return sum;
 }
 
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::linear(const T *in, std::int64_t rows, std::int64_t inWidth, std::int64_t outWidth,
                              std::int64_t offset, T *out) const
 {
@@ -212,7 +214,7 @@ void FusedDecoder<T>::linear(const T *in, std::int64_t rows, std::int64_t inWidt
              tensor(m_weights + offset, {outWidth, inWidth}).t());
 }
 
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::linearBackward(const T *outGradient, const T *in, std::int64_t rows, std::int64_t inWidth,
                                      std::int64_t outWidth, std::int64_t offset, T *inGradient, float *gradient)
 {
@@ -227,7 +229,7 @@ void FusedDecoder<T>::linearBackward(const T *outGradient, const T *in, std::int
     }
 }
 
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::forward(const TrainingBatch &batch)
 {
     m_shape.sequences = batch.sequences();
@@ -235,13 +237,12 @@ void FusedDecoder<T>::forward(const TrainingBatch &batch)
     kernels::embed(batch.tokens, m_values + m_embedding, m_layers.front().input.data(), m_config.hiddenSize,
                    Dropout::of(m_dropout, m_seed));
     for (std::size_t layer = 0; layer < m_layers.size(); ++layer)
-        forwardLayer(layer, m_layers[layer].input,
-                     layer + 1 < m_layers.size() ? m_layers[layer + 1].input : m_output);
+        forwardLayer(layer, m_layers[layer].input, layer + 1 < m_layers.size() ? m_layers[layer + 1].input : m_output);
     kernels::rmsNorm(m_output.data(), m_values + m_finalNorm, m_config.normEpsilon, m_hidden.data(), m_finalRms.data(),
                      m_shape.tokens(), m_config.hiddenSize);
 }
 
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::forwardLayer(std::size_t layer, const std::vector<float> &input, std::vector<float> &output)
 {
     LayerMemory &memory = m_layers[layer];
@@ -252,7 +253,8 @@ void FusedDecoder<T>::forwardLayer(std::size_t layer, const std::vector<float> &
 
     kernels::rmsNorm(input.data(), m_values + offsets.attentionNorm, m_config.normEpsilon, memory.attentionInput.data(),
                      memory.attentionRms.data(), tokens, width);
-    linear(memory.attentionInput.data(), tokens, width, m_shape.projectedWidth(), offsets.projection, m_projected.data());
+    linear(memory.attentionInput.data(), tokens, width, m_shape.projectedWidth(), offsets.projection,
+           m_projected.data());
     kernels::splitHeads(m_shape, rotation(), m_projected.data(), memory.queries.data(), memory.keys.data(),
                         memory.values.data());
     multiply(grouped(memory.probabilities.data(), m_shape.length), grouped(memory.queries.data(), m_shape.headSize),
@@ -264,7 +266,8 @@ void FusedDecoder<T>::forwardLayer(std::size_t layer, const std::vector<float> &
         kernels::dropProbabilities(m_shape, probabilities, m_droppedProbabilities.data(), attentionDropout);
         probabilities = m_droppedProbabilities.data();
     }
-    multiply(grouped(m_merged.data(), m_shape.headSize), grouped(probabilities, m_shape.length), keyed(memory.values.data()));
+    multiply(grouped(m_merged.data(), m_shape.headSize), grouped(probabilities, m_shape.length),
+             keyed(memory.values.data()));
     kernels::mergeHeads(m_shape, m_merged.data(), memory.mixed.data());
     linear(memory.mixed.data(), tokens, m_shape.queryWidth(), width, offsets.output, m_branch.data());
     kernels::addBranch(input.data(), m_branch.data(), memory.middle.data(), tokens * width,
@@ -280,7 +283,7 @@ void FusedDecoder<T>::forwardLayer(std::size_t layer, const std::vector<float> &
 }
 
 /// The loss; with a gradient buffer also ∂/∂hidden in m_normedGradient and the gradient of the head's weights.
-template<typename T>
+template <typename T>
 double FusedDecoder<T>::head(const TrainingBatch &batch, float scale, float *gradient)
 {
     const std::int64_t width = m_config.hiddenSize;
@@ -290,8 +293,9 @@ double FusedDecoder<T>::head(const TrainingBatch &batch, float scale, float *gra
         const std::int64_t rows = std::min(headRows, m_shape.tokens() - row);
         const T *hidden = m_hidden.data() + row * width;
         linear(hidden, rows, width, vocabulary, m_headWeight, m_logits.data());
-        sum += kernels::crossEntropy(m_logits.data(), batch.targets.subspan(static_cast<std::size_t>(row), static_cast<std::size_t>(rows)),
-                                     vocabulary, scale, m_logitScratch.data());
+        sum += kernels::crossEntropy(
+            m_logits.data(), batch.targets.subspan(static_cast<std::size_t>(row), static_cast<std::size_t>(rows)),
+            vocabulary, scale, m_logitScratch.data());
         if (gradient)
             linearBackward(m_logits.data(), hidden, rows, width, vocabulary, m_headWeight,
                            m_normedGradient.data() + row * width, gradient);
@@ -299,7 +303,7 @@ double FusedDecoder<T>::head(const TrainingBatch &batch, float scale, float *gra
     return sum;
 }
 
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::backward(const TrainingBatch &batch, float *gradient)
 {
     const std::int64_t tokens = m_shape.tokens();
@@ -313,7 +317,7 @@ void FusedDecoder<T>::backward(const TrainingBatch &batch, float *gradient)
                            Dropout::of(m_dropout, m_seed));
 }
 
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::backwardLayer(std::size_t layer, float *gradient)
 {
     LayerMemory &memory = m_layers[layer];
@@ -324,7 +328,8 @@ void FusedDecoder<T>::backwardLayer(std::size_t layer, float *gradient)
 
     kernels::addBranchBackward(m_streamGradient.data(), m_branch.data(), tokens * width,
                                dropoutAt(layer, FeedForwardBranch));
-    linearBackward(m_branch.data(), memory.activated.data(), tokens, inner, width, offsets.down, m_wide.data(), gradient);
+    linearBackward(m_branch.data(), memory.activated.data(), tokens, inner, width, offsets.down, m_wide.data(),
+                   gradient);
     kernels::swiGluBackward(m_wide.data(), memory.gateUp.data(), tokens, inner);
     linearBackward(memory.gateUp.data(), memory.feedForwardInput.data(), tokens, width, 2 * inner, offsets.gateUp,
                    m_normedGradient.data(), gradient);
@@ -345,7 +350,7 @@ void FusedDecoder<T>::backwardLayer(std::size_t layer, float *gradient)
 }
 
 /// From m_merged = ∂/∂mixed to m_projected = ∂/∂(queries, keys and values before rotation).
-template<typename T>
+template <typename T>
 void FusedDecoder<T>::backwardAttention(const LayerMemory &memory, const Dropout &dropout)
 {
     T *mixedGradient = m_queryGradient.data(); // its own content comes after the last use of this one
@@ -359,7 +364,8 @@ void FusedDecoder<T>::backwardAttention(const LayerMemory &memory, const Dropout
              grouped(mixedGradient, m_shape.headSize));
     multiply(grouped(m_scoreGradient.data(), m_shape.length), grouped(mixedGradient, m_shape.headSize),
              keyed(memory.values.data()).transpose(1, 2));
-    kernels::causalSoftmaxBackward(m_shape, m_attentionScale, memory.probabilities.data(), m_scoreGradient.data(), dropout);
+    kernels::causalSoftmaxBackward(m_shape, m_attentionScale, memory.probabilities.data(), m_scoreGradient.data(),
+                                   dropout);
     const at::Tensor scores = grouped(m_scoreGradient.data(), m_shape.length);
     multiply(grouped(m_queryGradient.data(), m_shape.headSize), scores, keyed(memory.keys.data()));
     multiply(keyed(m_keyGradient.data()), scores.transpose(1, 2), grouped(memory.queries.data(), m_shape.headSize));
@@ -374,8 +380,8 @@ bool fusedDecoderSupports(const ModelConfig &config, std::int64_t length)
     const bool family = config.architecture == "llama" || config.architecture == "mistral";
     const bool wholeAttention = config.slidingWindow == 0 || config.slidingWindow >= length;
     return family && wholeAttention && config.activation == "silu" && !config.attentionBias &&
-        !config.attentionOutputBias && !config.feedForwardBias && config.headSize % 2 == 0 &&
-        (config.ropeScaling.is_null() || length <= config.contextLength);
+           !config.attentionOutputBias && !config.feedForwardBias && config.headSize % 2 == 0 &&
+           (config.ropeScaling.is_null() || length <= config.contextLength);
 }
 
 std::unique_ptr<LossFunction> createFusedDecoder(const ModelConfig &config, const ParameterLayout &layout,

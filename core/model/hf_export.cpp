@@ -25,14 +25,14 @@ void writeModelDescription(const std::filesystem::path &folder, const ModelConfi
         writeFileAtomically(folder / file.filename(), readFile(file));
 }
 
-void writeModelWeights(const std::filesystem::path &folder, const ParameterLayout &layout, std::span<const float> values,
-                       ComputeType storeType)
+void writeModelWeights(const std::filesystem::path &folder, const ParameterLayout &layout,
+                       std::span<const float> values, ComputeType storeType)
 {
     std::map<std::string, TensorToWrite> tensors;
     for (const Parameter &parameter : layout.parameters())
-        tensors.emplace(parameter.name, TensorToWrite{parameter.shape,
-                                                      values.subspan(static_cast<std::size_t>(parameter.offset),
-                                                                     static_cast<std::size_t>(parameter.count))});
+        tensors.emplace(parameter.name,
+                        TensorToWrite{parameter.shape, values.subspan(static_cast<std::size_t>(parameter.offset),
+                                                                      static_cast<std::size_t>(parameter.count))});
     writeSafetensors(folder / "model.safetensors", tensors, storeType);
 }
 

@@ -15,7 +15,7 @@ void writeModelDescription(const std::filesystem::path &folder, const ModelConfi
                            const std::vector<std::filesystem::path> &tokenizerFiles);
 
 /// model.safetensors, replaced atomically.
-void writeModelWeights(const std::filesystem::path &folder, const ParameterLayout &layout, std::span<const float> values,
-                       ComputeType storeType);
+void writeModelWeights(const std::filesystem::path &folder, const ParameterLayout &layout,
+                       std::span<const float> values, ComputeType storeType);
 
 } // namespace retoscope

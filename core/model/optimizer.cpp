@@ -17,28 +17,31 @@ constexpr std::int64_t piecesPerThread = 8; // a thread that has less to do is n
 bool decays(const Parameter &parameter, const TrainConfig &config)
 {
     const bool embedding = parameter.name.find("embed_tokens") != std::string::npos ||
-        parameter.name.ends_with("wte.weight") || parameter.name.ends_with("wpe.weight");
+                           parameter.name.ends_with("wte.weight") || parameter.name.ends_with("wpe.weight");
     return parameter.isMatrix() && (config.decayEmbeddings || !embedding);
 }
 
 } // namespace
 
 Optimizer::Optimizer(const ParameterLayout &layout, const TrainConfig &config)
-    : firstMoment(static_cast<std::size_t>(layout.size())), secondMoment(static_cast<std::size_t>(layout.size())), m_config(config)
+    : firstMoment(static_cast<std::size_t>(layout.size())), secondMoment(static_cast<std::size_t>(layout.size())),
+      m_config(config)
 {
     for (const Parameter &parameter : layout.parameters())
         for (std::int64_t done = 0; done < parameter.count; done += pieceSize)
-            m_pieces.push_back({parameter.offset + done, std::min(pieceSize, parameter.count - done), decays(parameter, config)});
+            m_pieces.push_back(
+                {parameter.offset + done, std::min(pieceSize, parameter.count - done), decays(parameter, config)});
 }
 
 double Optimizer::step(std::int64_t step, double learningRate, std::span<std::vector<float>> gradients,
                        std::span<float> values, std::span<kernels::BFloat16> halves)
 {
     const auto forEachPiece = [&](const auto &body) {
-        parallelFor(static_cast<std::int64_t>(m_pieces.size()), piecesPerThread, [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t i = begin; i < end; ++i)
-                body(static_cast<std::size_t>(i), m_pieces[static_cast<std::size_t>(i)]);
-        });
+        parallelFor(static_cast<std::int64_t>(m_pieces.size()), piecesPerThread,
+                    [&](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t i = begin; i < end; ++i)
+                            body(static_cast<std::size_t>(i), m_pieces[static_cast<std::size_t>(i)]);
+                    });
     };
     std::vector<float> &sum = gradients.front();
     std::vector<double> squares(m_pieces.size());

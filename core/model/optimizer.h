@@ -16,11 +16,11 @@ class Optimizer
 public:
     Optimizer(const ParameterLayout &layout, const TrainConfig &config);
 
-    /// One step with the sum of the replicas' gradients, clipped by its global norm; `step` counts from 0. The gradients
-    /// are zero afterwards; `halves` (may be empty) gets the new values rounded. Returns the norm before clipping. The
-    /// result does not depend on the number of threads.
-    double step(std::int64_t step, double learningRate, std::span<std::vector<float>> gradients, std::span<float> values,
-                std::span<kernels::BFloat16> halves);
+    /// One step with the sum of the replicas' gradients, clipped by its global norm; `step` counts from 0. The
+    /// gradients are zero afterwards; `halves` (may be empty) gets the new values rounded. Returns the norm before
+    /// clipping. The result does not depend on the number of threads.
+    double step(std::int64_t step, double learningRate, std::span<std::vector<float>> gradients,
+                std::span<float> values, std::span<kernels::BFloat16> halves);
 
     std::vector<float> firstMoment, secondMoment; ///< [layout.size()]; part of a saved state
 

@@ -13,9 +13,10 @@ namespace {
 /// Rank of a weight within its layer, in the order of the forward pass; names of other families keep their own order.
 std::size_t rankInLayer(std::string_view name)
 {
-    constexpr std::array order{"input_layernorm", "q_proj.weight", "k_proj.weight", "v_proj.weight", "q_proj.bias",
-                               "k_proj.bias", "v_proj.bias", "o_proj", "post_attention_layernorm", "gate_proj",
-                               "up_proj", "down_proj"};
+    constexpr std::array order{"input_layernorm", "q_proj.weight", "k_proj.weight",
+                               "v_proj.weight",   "q_proj.bias",   "k_proj.bias",
+                               "v_proj.bias",     "o_proj",        "post_attention_layernorm",
+                               "gate_proj",       "up_proj",       "down_proj"};
     const auto found = std::ranges::find_if(order, [&](std::string_view part) { return name.find(part) != name.npos; });
     return static_cast<std::size_t>(found - order.begin());
 }
@@ -42,7 +43,8 @@ bool feedsResidual(std::string_view name)
 ParameterLayout::ParameterLayout(const ModelConfig &config)
 {
     for (const auto &[name, shape] : requiredWeights(config))
-        m_parameters.push_back({name, shape, 0, std::accumulate(shape.begin(), shape.end(), std::int64_t(1), std::multiplies<>())});
+        m_parameters.push_back(
+            {name, shape, 0, std::accumulate(shape.begin(), shape.end(), std::int64_t(1), std::multiplies<>())});
     std::ranges::stable_sort(m_parameters, [](const Parameter &a, const Parameter &b) {
         return std::pair(layerOf(a.name), rankInLayer(a.name)) < std::pair(layerOf(b.name), rankInLayer(b.name));
     });

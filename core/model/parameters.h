@@ -22,8 +22,8 @@ struct Parameter
     [[nodiscard]] bool isMatrix() const { return shape.size() > 1; } ///< else a norm's weight or a bias
 };
 
-/// Where each weight lies. Of a Llama-type layer the query, key and value matrices are neighbours, and so are gate and up:
-/// each group is one matrix product.
+/// Where each weight lies. Of a Llama-type layer the query, key and value matrices are neighbours, and so are gate and
+/// up: each group is one matrix product.
 class ParameterLayout
 {
 public:
@@ -41,8 +41,8 @@ private:
     std::int64_t m_size = 0;
 };
 
-/// Radford et al. 2019: normal(0, 0.02), the projections that feed the residual stream scaled by 1/√(2·layers); norms 1,
-/// biases 0.
+/// Radford et al. 2019: normal(0, 0.02), the projections that feed the residual stream scaled by 1/√(2·layers); norms
+/// 1, biases 0.
 void initialise(const ModelConfig &config, const ParameterLayout &layout, std::uint64_t seed, std::span<float> values);
 
 /// Copies the checkpoint's weights, converted to fp32.

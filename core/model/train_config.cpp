@@ -15,8 +15,7 @@ namespace {
 
 constexpr std::string_view what = "training configuration";
 
-constexpr EnumNames<ComputeType, 2> computeNames{
-    {{ComputeType::Float32, "fp32"}, {ComputeType::BFloat16, "bf16"}}};
+constexpr EnumNames<ComputeType, 2> computeNames{{{ComputeType::Float32, "fp32"}, {ComputeType::BFloat16, "bf16"}}};
 
 void requireRange(std::string_view name, double value, double lowest, double highest)
 {
@@ -62,8 +61,10 @@ void from_json(const Json &json, TrainConfig &config)
     if (const Json *model = fields.find("model"); model && !model->is_null())
         read.model = parseHfConfig(*model, "training configuration: model");
     else if (read.initialCheckpoint.empty())
-        fail(ErrorKind::BadInput, "{}: give 'model' (as in Hugging Face's config.json) to train from scratch, or "
-             "'initial_checkpoint' to fine-tune.", what);
+        fail(ErrorKind::BadInput,
+             "{}: give 'model' (as in Hugging Face's config.json) to train from scratch, or "
+             "'initial_checkpoint' to fine-tune.",
+             what);
     fields.read("sequence_length", read.sequenceLength, std::int64_t(2), std::int64_t(1) << 20);
     fields.read("batch_sequences", read.batchSequences, std::int64_t(1), std::int64_t(1) << 20);
     fields.read("accumulation", read.accumulation, std::int64_t(1), std::int64_t(1) << 20);

@@ -13,31 +13,31 @@ struct TrainConfig
 {
     /// From scratch: the model, written in JSON as Hugging Face's config.json. Ignored with an initial checkpoint.
     ModelConfig model;
-    std::string initialCheckpoint;      ///< fine-tuning: anything LanguageModel::load() reads; empty: from scratch
+    std::string initialCheckpoint; ///< fine-tuning: anything LanguageModel::load() reads; empty: from scratch
 
-    std::int64_t sequenceLength = 256;  ///< tokens
-    std::int64_t batchSequences = 16;   ///< sequences in a batch
-    std::int64_t accumulation = 1;      ///< batches whose gradients make one step
-    std::int64_t steps = 0;             ///< of the optimiser; 0: by epochs
-    double epochs = 1;                  ///< passes over the training tokens; used when steps is 0
+    std::int64_t sequenceLength = 256; ///< tokens
+    std::int64_t batchSequences = 16;  ///< sequences in a batch
+    std::int64_t accumulation = 1;     ///< batches whose gradients make one step
+    std::int64_t steps = 0;            ///< of the optimiser; 0: by epochs
+    double epochs = 1;                 ///< passes over the training tokens; used when steps is 0
 
-    double learningRate = 1e-3;         ///< after the warm-up
+    double learningRate = 1e-3;           ///< after the warm-up
     double minLearningRateFraction = 0.1; ///< of learningRate, where the cosine ends
     std::int64_t warmupSteps = 100;
-    double weightDecay = 0.1;           ///< of matrices; norms and biases do not decay
+    double weightDecay = 0.1; ///< of matrices; norms and biases do not decay
     bool decayEmbeddings = true;
     double beta1 = 0.9;
     double beta2 = 0.95;
-    double clipNorm = 1;                ///< of the whole gradient; 0: no clipping
-    double dropout = 0;                 ///< of embeddings, attention probabilities and residual branches
+    double clipNorm = 1; ///< of the whole gradient; 0: no clipping
+    double dropout = 0;  ///< of embeddings, attention probabilities and residual branches
     std::uint64_t seed = 1;
 
-    std::int64_t evaluateEvery = 200;   ///< steps; also how often the state is saved
+    std::int64_t evaluateEvery = 200;       ///< steps; also how often the state is saved
     std::int64_t validationTokens = 100000; ///< at most so many, from the front of the validation tokens; 0: all
-    std::int64_t patience = 0;          ///< evaluations without improvement before stopping; 0: never stop early
-    bool keepBest = true;               ///< keep the weights of the lowest validation loss, not the last ones
+    std::int64_t patience = 0;              ///< evaluations without improvement before stopping; 0: never stop early
+    bool keepBest = true;                   ///< keep the weights of the lowest validation loss, not the last ones
 
-    ComputeType compute = ComputeType::BFloat16; ///< of the matrix products; weights and optimiser are always fp32
+    ComputeType compute = ComputeType::BFloat16;  ///< of the matrix products; weights and optimiser are always fp32
     ComputeType storeType = ComputeType::Float32; ///< of the weights written
 };
 

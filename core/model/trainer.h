@@ -15,9 +15,9 @@ class JobControl;
 
 struct TrainPoint
 {
-    std::int64_t step = 0;      ///< optimiser steps done
-    double trainLoss = 0;       ///< mean −log p per token over the steps since the last point, nats, with dropout
-    double validationLoss = 0;  ///< mean −log p per token, nats
+    std::int64_t step = 0;     ///< optimiser steps done
+    double trainLoss = 0;      ///< mean −log p per token over the steps since the last point, nats, with dropout
+    double validationLoss = 0; ///< mean −log p per token, nats
     double learningRate = 0;
     double tokensPerSecond = 0; ///< of training alone, since the last point
 };
@@ -26,7 +26,7 @@ struct TrainReport
 {
     double bestValidationLoss = 0;
     std::int64_t bestStep = 0;
-    std::int64_t steps = 0;      ///< done; fewer than planned when patience ran out
+    std::int64_t steps = 0; ///< done; fewer than planned when patience ran out
     std::vector<TrainPoint> curve;
 
     [[nodiscard]] double bestPerplexity() const;
@@ -35,13 +35,13 @@ struct TrainReport
 void to_json(Json &json, const TrainReport &report);
 void from_json(const Json &json, TrainReport &report);
 
-/// Trains with AdamW and leaves in `folder` a Hugging Face model: config.json, generation_config.json, model.safetensors
-/// (with keepBest from the first evaluation on), the tokenizer's files, and training.json with the configuration and the
-/// report. Stopped by kill -9 or by `job`, the same call continues; with the same number of threads the losses are those
-/// of an uninterrupted run, bit for bit. A finished folder is left alone and its report returned.
-/// Sequences run over document ends, as in evaluation in Stream mode.
-/// Throws BadInput (too few tokens, tokens outside the vocabulary, sequences longer than the context, divergence),
-/// Mismatch when the folder holds another run, Resource when another process trains in it, Cancelled.
+/// Trains with AdamW and leaves in `folder` a Hugging Face model: config.json, generation_config.json,
+/// model.safetensors (with keepBest from the first evaluation on), the tokenizer's files, and training.json with the
+/// configuration and the report. Stopped by kill -9 or by `job`, the same call continues; with the same number of
+/// threads the losses are those of an uninterrupted run, bit for bit. A finished folder is left alone and its report
+/// returned. Sequences run over document ends, as in evaluation in Stream mode. Throws BadInput (too few tokens, tokens
+/// outside the vocabulary, sequences longer than the context, divergence), Mismatch when the folder holds another run,
+/// Resource when another process trains in it, Cancelled.
 TrainReport trainModel(const std::filesystem::path &folder, const TrainConfig &config,
                        std::span<const std::int32_t> trainTokens, std::span<const std::int32_t> validationTokens,
                        const std::vector<std::filesystem::path> &tokenizerFiles, JobControl &job);

@@ -8,8 +8,8 @@
 
 namespace retoscope {
 
-/// Every epoch cuts the token stream into chunks from a random offset and visits them in a random order. A pure function
-/// of the seed: the i-th sequence of a run is the same after a restart.
+/// Every epoch cuts the token stream into chunks from a random offset and visits them in a random order. A pure
+/// function of the seed: the i-th sequence of a run is the same after a restart.
 class ChunkSampler
 {
 public:

@@ -78,8 +78,8 @@ std::optional<TrainingState> loadTrainingState(const std::filesystem::path &path
     if (std::memcmp(prefix.magic, expected.magic, sizeof prefix.magic) != 0)
         failDamaged(path);
     if (prefix.version > expected.version)
-        fail(ErrorKind::BadInput, "{} was written by a newer version of Retoscope; continue the training with that one.",
-             path.string());
+        fail(ErrorKind::BadInput,
+             "{} was written by a newer version of Retoscope; continue the training with that one.", path.string());
     const std::uint64_t body = file.size() - sizeof(std::uint64_t);
     if (prefix.count > file.size() / (3 * sizeof(float)) ||
         sizeof prefix + prefix.headerBytes + 3 * prefix.count * sizeof(float) != body)

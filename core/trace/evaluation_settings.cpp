@@ -163,6 +163,11 @@ Json toJson(const EvaluationResult &result)
               {"oracle_perplexity", finiteOrNull(result.oraclePerplexity)},
               {"live", result.live},
               {"exact_distances", result.exactDistances}};
+    if (result.live) {
+        json["model_seconds"] = result.modelSeconds;
+        json["search_seconds"] = result.searchSeconds;
+        json["walk_seconds"] = result.walkSeconds;
+    }
     json["configuration"] = result.settings;
     return json;
 }

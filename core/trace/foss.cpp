@@ -40,6 +40,20 @@ SweepPoint evaluatePoint(const Replay &replay, const EvaluationSettings &setting
     return {settings, replay.evaluate(settings, {}, part)};
 }
 
+/// One front over all series: what a reader would choose from.
+void markCommonFront(std::vector<FossSeries> &curve)
+{
+    std::vector<SweepPoint> all;
+    for (const FossSeries &series : curve)
+        all.insert(all.end(), series.points.begin(), series.points.end());
+    markParetoFront(all);
+    auto next = all.cbegin();
+    for (FossSeries &series : curve) {
+        for (SweepPoint &point : series.points)
+            point.pareto = (next++)->pareto;
+    }
+}
+
 } // namespace
 
 std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings &base, std::int32_t points, JobControl &job)
@@ -85,8 +99,8 @@ std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings
     for (FossSeries &series : curve) {
         std::stable_sort(series.points.begin(), series.points.end(),
                          [](const SweepPoint &a, const SweepPoint &b) { return a.result.foss < b.result.foss; });
-        markParetoFront(series.points);
     }
+    markCommonFront(curve);
     return curve;
 }
 

@@ -50,7 +50,8 @@ struct FossSeries
 };
 
 /// The curves of Alon et al. 2022, figure 3, for one trace: RetoMaton with clusters (when there are any) and without over
-/// min_knns from ∞ to 1, and kNN-LM with random skipping from 0 to 1. `points` per series.
+/// min_knns from ∞ to 1, and kNN-LM with random skipping from 0 to 1. `points` per series; the Pareto front is marked over
+/// all of them together.
 std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings &base, std::int32_t points, JobControl &job);
 
 /// CSV with a header line: series, foss, foss_reference, perplexity, nll, searches, positions, lambda, temperature, k,

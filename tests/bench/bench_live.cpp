@@ -19,7 +19,7 @@ struct World
     std::shared_ptr<const TokenStore> evalTokens = phraseText(std::vector<std::int64_t>(32, 129), 256, 2);
     std::shared_ptr<const Datastore> datastore = build();
     std::shared_ptr<const Index> index = Index::exact(datastore);
-    std::shared_ptr<const Clusters> clusters = nearestOf(*datastore, 1000);
+    std::shared_ptr<const Clusters> clusters = nearestOf(*datastore, 500);
 
 private:
     std::shared_ptr<const Datastore> build()

@@ -397,7 +397,7 @@ void TestCli::runsAreListedComparedExported()
     const auto shown = call(QStringLiteral("runs show %1").arg(id));
     VERIFY_DONE(shown);
     QVERIFY(shown.json.value(QStringLiteral("command")).toString().startsWith(QStringLiteral("retoscope-cli evaluate --trace test")));
-    QVERIFY(shown.json.value(QStringLiteral("environment")).toObject().contains(QStringLiteral("version")));
+    QVERIFY(shown.json.value(QStringLiteral("environment")).toObject().contains(QStringLiteral("program")));
 
     const int other = call(QStringLiteral("evaluate --trace test --method knnlm --lambda 0.2")).json.value(QStringLiteral("run")).toInt();
     const auto compared = call(QStringLiteral("runs compare %1 %2").arg(id).arg(other));

@@ -99,8 +99,8 @@ QVariant RunsModel::value(const RunRow &run, Column column) const
     case Lambda: return setting(run, "lambda");
     case Temperature: return setting(run, "temperature");
     case Neighbours: return setting(run, "k");
-    case MinKnns: return setting(run, "min_knns");
-    case MaxKnns: return setting(run, "max_knns");
+    case MinKnns: return run.method == "retomaton" ? setting(run, "min_knns") : QVariant();
+    case MaxKnns: return run.method == "retomaton" ? setting(run, "max_knns") : QVariant();
     case Seconds: return run.seconds;
     case Started: return QDateTime::fromMSecsSinceEpoch(run.startedMs);
     case ColumnCount: break;

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/npy.h"
+#include "base/threads.h"
 #include "model/language_model.h"
 
 #include <QByteArray>
@@ -86,12 +87,15 @@ class TestLanguageModel : public QObject
     Q_OBJECT
 
 private Q_SLOTS:
+    void initTestCase();
     void transformersAgrees_data();
     void transformersAgrees();
     void cacheEqualsFullForward_data();
     void cacheEqualsFullForward();
     void forwardEqualsLogitsAndTaps_data();
     void forwardEqualsLogitsAndTaps();
+    void manyWindows_data();
+    void manyWindows();
     void forkIsIndependent();
     void bfloat16IsClose_data();
     void bfloat16IsClose();
@@ -107,6 +111,12 @@ private Q_SLOTS:
     void badModels();
     void badFolders();
 };
+
+/// The models are so small that a second thread would only be waited for; manyWindows() takes more.
+void TestLanguageModel::initTestCase()
+{
+    setThreadCount(1);
+}
 
 void TestLanguageModel::transformersAgrees_data()
 {
@@ -229,6 +239,46 @@ void TestLanguageModel::forwardEqualsLogitsAndTaps()
     model->forward(windows, {}, keysOnly);
     QCOMPARE_LT(largestDifference(keysOnly.keys, output.keys), 1e-5);
     QVERIFY(keysOnly.targetLogProbs.empty() && keysOnly.topIds.empty());
+}
+
+void TestLanguageModel::manyWindows_data()
+{
+    QTest::addColumn<int>("threads");
+    QTest::newRow("one after the other") << 1;
+    QTest::newRow("side by side") << 3;
+}
+
+/// More windows than one batch takes, of changing lengths: as each window alone.
+void TestLanguageModel::manyWindows()
+{
+    QFETCH(int, threads);
+    const auto model = LanguageModel::load(fixture("llama_gqa"));
+    const auto pattern = tokensOf(fixture("llama_gqa") / "tokens.npy");
+    std::vector<std::int32_t> tokens;
+    for (int i = 0; i < 4000; ++i)
+        tokens.push_back((pattern[static_cast<std::size_t>(i) % pattern.size()] + i / 24) % 53);
+    std::vector<WindowInput> windows;
+    for (std::size_t begin = 0; begin + 64 < tokens.size(); begin += 40) {
+        const std::size_t length = 64 - begin % 37;
+        windows.push_back({std::span(tokens).subspan(begin, length), static_cast<std::int32_t>(1 + begin % 5)});
+    }
+    ForwardRequest request;
+    request.scores = true;
+    ForwardOutput together;
+    setThreadCount(threads);
+    model->forward(windows, request, together);
+    setThreadCount(1);
+
+    std::size_t row = 0;
+    for (const WindowInput &window : windows) {
+        ForwardOutput alone;
+        model->forward(std::span(&window, 1), request, alone);
+        const auto rows = static_cast<std::size_t>(alone.positions);
+        QVERIFY(largestDifference(alone.targetLogProbs, std::span(together.targetLogProbs).subspan(row, rows)) < 1e-5);
+        QVERIFY(largestDifference(alone.keys, std::span(together.keys).subspan(row * 24, rows * 24)) < 1e-5);
+        row += rows;
+    }
+    QCOMPARE(static_cast<std::int64_t>(row), together.positions);
 }
 
 void TestLanguageModel::forkIsIndependent()

@@ -44,8 +44,9 @@ Json gpt2Json()
 
 TrainConfig tinyConfig(const Json &changes = Json::object(), const Json &model = llamaJson())
 {
-    Json json{{"model", model}, {"sequence_length", 16}, {"batch_sequences", 8}, {"steps", 12}, {"learning_rate", 0.01},
-              {"warmup_steps", 4}, {"evaluate_every", 3}, {"compute", "fp32"}, {"seed", 7}};
+    Json json{{"model", model},      {"sequence_length", 16}, {"batch_sequences", 8},
+              {"steps", 12},         {"learning_rate", 0.01}, {"warmup_steps", 4},
+              {"evaluate_every", 3}, {"compute", "fp32"},     {"seed", 7}};
     json.update(changes);
     return json.get<TrainConfig>();
 }
@@ -103,12 +104,23 @@ double lossOfFolder(const fs::path &folder, const std::vector<std::int32_t> &tok
     return sum / static_cast<double>(tokens.size() - 1);
 }
 
+void cancelAfterTheFirstStep(const fs::path &folder, const TrainConfig &config, const std::vector<std::int32_t> &tokens,
+                             const std::vector<std::int32_t> &validation)
+{
+    JobControl *self = nullptr;
+    JobControl job([&](const Progress &) { self->requestCancel(); }); // hears of the first step at once
+    self = &job;
+    QVERIFY_EXCEPTION_THROWN(trainModel(folder, config, tokens, validation, {}, job), Cancelled);
+    QVERIFY(fs::exists(folder / "training.state"));
+}
+
 /// Everything of a report that must not depend on time or interruptions.
 std::vector<double> losses(const TrainReport &report)
 {
     std::vector<double> result{report.bestValidationLoss, static_cast<double>(report.bestStep)};
     for (const TrainPoint &point : report.curve)
-        result.insert(result.end(), {static_cast<double>(point.step), point.trainLoss, point.validationLoss, point.learningRate});
+        result.insert(result.end(),
+                      {static_cast<double>(point.step), point.trainLoss, point.validationLoss, point.learningRate});
     return result;
 }
 
@@ -188,7 +200,8 @@ void TestTrainer::scheduleWarmsUpAndFollowsTheCosine()
 
 void TestTrainer::configurationRoundTrips()
 {
-    const TrainConfig config = tinyConfig({{"dropout", 0.25}, {"compute", "bf16"}, {"store_type", "bf16"}, {"patience", 3}});
+    const TrainConfig config =
+        tinyConfig({{"dropout", 0.25}, {"compute", "bf16"}, {"store_type", "bf16"}, {"patience", 3}});
     const Json json = config;
     QVERIFY(Json(json.get<TrainConfig>()) == json);
     QCOMPARE(json.at("model").at("hidden_size").get<int>(), 32);
@@ -205,12 +218,18 @@ void TestTrainer::configurationRefusesNonsense_data()
 {
     QTest::addColumn<QString>("changes");
     QTest::addColumn<QString>("part");
-    QTest::newRow("unknown field") << R"({"learningrate": 1})" << "'learningrate'";
-    QTest::newRow("dropout of everything") << R"({"dropout": 1.0})" << "dropout is 1";
-    QTest::newRow("no sequences") << R"({"batch_sequences": 0})" << "batch_sequences";
-    QTest::newRow("unknown type") << R"({"compute": "fp8"})" << "fp32, bf16";
-    QTest::newRow("a text for a number") << R"({"learning_rate": "fast"})" << "learning_rate";
-    QTest::newRow("neither model nor checkpoint") << R"({"model": null})" << "initial_checkpoint";
+    QTest::newRow("unknown field") << R"({"learningrate": 1})"
+                                   << "'learningrate'";
+    QTest::newRow("dropout of everything") << R"({"dropout": 1.0})"
+                                           << "dropout is 1";
+    QTest::newRow("no sequences") << R"({"batch_sequences": 0})"
+                                  << "batch_sequences";
+    QTest::newRow("unknown type") << R"({"compute": "fp8"})"
+                                  << "fp32, bf16";
+    QTest::newRow("a text for a number") << R"({"learning_rate": "fast"})"
+                                         << "learning_rate";
+    QTest::newRow("neither model nor checkpoint") << R"({"model": null})"
+                                                  << "initial_checkpoint";
 }
 
 void TestTrainer::configurationRefusesNonsense()
@@ -239,7 +258,8 @@ void TestTrainer::samplerCoversEveryEpochOnceInItsOwnOrder()
     }
     QVERIFY(epochs[0] != epochs[1] && epochs[1] != epochs[2]);
     QCOMPARE(ChunkSampler(tokens, length, 5).begin(150), epochs[1][51]); // no history needed
-    QVERIFY(ChunkSampler(tokens, length, 6).begin(0) != epochs[0][0] || ChunkSampler(tokens, length, 6).begin(1) != epochs[0][1]);
+    QVERIFY(ChunkSampler(tokens, length, 6).begin(0) != epochs[0][0] ||
+            ChunkSampler(tokens, length, 6).begin(1) != epochs[0][1]);
 }
 
 void TestTrainer::adamWMatchesAHandWorkedCase()
@@ -278,7 +298,8 @@ void TestTrainer::dropoutKeepsTheMean()
     std::int64_t both = 0;
     for (std::size_t i = 0; i < a.size(); ++i)
         both += a[i] == 0 && b[i] == 0;
-    QVERIFY(std::abs(static_cast<double>(both) - 0.04 * count) < 5 * std::sqrt(0.04 * 0.96 * count)); // independent seeds
+    QVERIFY(std::abs(static_cast<double>(both) - 0.04 * count) <
+            5 * std::sqrt(0.04 * 0.96 * count)); // independent seeds
 }
 
 void TestTrainer::tinyTextIsMemorised_data()
@@ -299,14 +320,18 @@ void TestTrainer::tinyTextIsMemorised()
     const Threads one(1); // the operations on so small a model are not worth a second one
     const auto text = repeatedText(1000);
     const fs::path out = folder(QTest::currentDataTag());
-    const TrainReport report = train(out, tinyConfig({{"steps", 120}, {"evaluate_every", 60}, {"compute", compute.toStdString()},
-                                                      {"weight_decay", 0.01}}, Json::parse(model.toStdString())), text, text);
-    // The sentence has places where fewer tokens of context are ambiguous; only the starts of the 16-token sequences see
-    // so few. Untrained the loss is log 24 = 3.18.
+    const TrainReport report = train(
+        out,
+        tinyConfig({{"steps", 120}, {"evaluate_every", 60}, {"compute", compute.toStdString()}, {"weight_decay", 0.01}},
+                   Json::parse(model.toStdString())),
+        text, text);
+    // The sentence has places where fewer tokens of context are ambiguous; only the starts of the 16-token sequences
+    // see so few. Untrained the loss is log 24 = 3.18.
     QVERIFY2(report.bestValidationLoss < 0.25, std::to_string(report.bestValidationLoss).c_str());
     QVERIFY(report.curve.front().validationLoss > report.curve.back().validationLoss);
     const double loaded = lossOfFolder(out, text, 16);
-    QVERIFY2(std::abs(loaded - report.bestValidationLoss) < (compute == "fp32" ? 1e-4 : 0.02), std::to_string(loaded).c_str());
+    QVERIFY2(std::abs(loaded - report.bestValidationLoss) < (compute == "fp32" ? 1e-4 : 0.02),
+             std::to_string(loaded).c_str());
 }
 
 void TestTrainer::bf16FollowsFp32()
@@ -322,7 +347,8 @@ void TestTrainer::bf16FollowsFp32()
         QVERIFY2(difference < 0.02 * exact.curve[i].validationLoss, std::to_string(difference).c_str());
     }
     // The chain's own entropy is H(1/4) = 0.5623 nats; no model can be better, a trained one is near.
-    QVERIFY2(rounded.bestValidationLoss > 0.5 && rounded.bestValidationLoss < 0.75, std::to_string(rounded.bestValidationLoss).c_str());
+    QVERIFY2(rounded.bestValidationLoss > 0.5 && rounded.bestValidationLoss < 0.75,
+             std::to_string(rounded.bestValidationLoss).c_str());
 }
 
 void TestTrainer::numberOfReplicasDoesNotMatter()
@@ -355,11 +381,7 @@ void TestTrainer::cancelledRunContinuesBitForBit()
     const TrainReport whole = train(folder("whole"), config, text, validation);
 
     const fs::path out = folder("cancelled");
-    JobControl *self = nullptr;
-    JobControl cancelling([&](const Progress &) { self->requestCancel(); }); // hears of the first step at once
-    self = &cancelling;
-    QVERIFY_EXCEPTION_THROWN(trainModel(out, config, text, validation, {}, cancelling), Cancelled);
-    QVERIFY(fs::exists(out / "training.state"));
+    cancelAfterTheFirstStep(out, config, text, validation);
     const TrainReport continued = train(out, config, text, validation);
     QCOMPARE(losses(continued), losses(whole));
     QCOMPARE(readFile(out / "model.safetensors"), readFile(folder("whole") / "model.safetensors"));
@@ -389,7 +411,8 @@ void TestTrainer::bestWeightsAreKept()
 {
     // Nothing learnt from one noise helps with another: the validation loss rises once the training text is memorised.
     const auto text = noise(400, 1), validation = noise(300, 2);
-    const TrainReport report = train(folder("best"), tinyConfig({{"steps", 60}, {"evaluate_every", 10}}), text, validation);
+    const TrainReport report =
+        train(folder("best"), tinyConfig({{"steps", 60}, {"evaluate_every", 10}}), text, validation);
     QVERIFY(report.bestStep < 60);
     QVERIFY(report.curve.back().validationLoss > report.bestValidationLoss + 0.1);
     QVERIFY(std::abs(lossOfFolder(folder("best"), validation, 16) - report.bestValidationLoss) < 1e-4);
@@ -399,16 +422,16 @@ void TestTrainer::bestWeightsAreKept()
 void TestTrainer::lastWeightsAreKeptOnRequest()
 {
     const auto text = noise(400, 1), validation = noise(300, 2);
-    const TrainReport report =
-        train(folder("last"), tinyConfig({{"steps", 60}, {"evaluate_every", 10}, {"keep_best", false}}), text, validation);
+    const TrainReport report = train(
+        folder("last"), tinyConfig({{"steps", 60}, {"evaluate_every", 10}, {"keep_best", false}}), text, validation);
     QVERIFY(std::abs(lossOfFolder(folder("last"), validation, 16) - report.curve.back().validationLoss) < 1e-4);
 }
 
 void TestTrainer::patienceEndsTheRun()
 {
     const auto text = noise(400, 1), validation = noise(300, 2);
-    const TrainReport report =
-        train(folder("patience"), tinyConfig({{"steps", 600}, {"evaluate_every", 10}, {"patience", 2}}), text, validation);
+    const TrainReport report = train(
+        folder("patience"), tinyConfig({{"steps", 600}, {"evaluate_every", 10}, {"patience", 2}}), text, validation);
     QVERIFY(report.steps < 600);
     QCOMPARE(report.curve.back().step, report.bestStep + 20);
     QCOMPARE(report.steps, report.curve.back().step);
@@ -419,7 +442,8 @@ void TestTrainer::storedInHalfPrecision()
     const auto text = chainText(1000, 1);
     train(folder("f32"), tinyConfig(), text, text);
     const TrainReport report = train(folder("half"), tinyConfig({{"store_type", "bf16"}}), text, text);
-    QVERIFY(fs::file_size(folder("half") / "model.safetensors") < 0.6 * fs::file_size(folder("f32") / "model.safetensors"));
+    QVERIFY(fs::file_size(folder("half") / "model.safetensors") <
+            0.6 * fs::file_size(folder("f32") / "model.safetensors"));
     QVERIFY(std::abs(lossOfFolder(folder("half"), text, 16) - report.bestValidationLoss) < 0.01);
 }
 
@@ -427,12 +451,18 @@ void TestTrainer::fineTuningBeginsAtTheCheckpoint()
 {
     const auto text = chainText(3000, 1), other = repeatedText(1000);
     const TrainReport first = train(folder("base"), tinyConfig({{"steps", 60}, {"evaluate_every", 60}}), text, text);
-    Json tune{{"initial_checkpoint", folder("base").string()}, {"sequence_length", 16}, {"batch_sequences", 8}, {"steps", 40},
-              {"learning_rate", 0.0}, {"evaluate_every", 40}, {"compute", "fp32"}};
+    Json tune{{"initial_checkpoint", folder("base").string()},
+              {"sequence_length", 16},
+              {"batch_sequences", 8},
+              {"steps", 40},
+              {"learning_rate", 0.0},
+              {"evaluate_every", 40},
+              {"compute", "fp32"}};
     const TrainReport still = train(folder("still"), tune.get<TrainConfig>(), other, text);
     QVERIFY(std::abs(still.bestValidationLoss - first.bestValidationLoss) < 1e-5); // learning rate 0 changes nothing
     tune["learning_rate"] = 0.01;
     tune["warmup_steps"] = 2;
+    cancelAfterTheFirstStep(folder("tuned"), tune.get<TrainConfig>(), other, other); // and is continued
     const TrainReport tuned = train(folder("tuned"), tune.get<TrainConfig>(), other, other);
     QVERIFY(tuned.bestValidationLoss < 0.5 * lossOfFolder(folder("base"), other, 16));
 }
@@ -472,8 +502,8 @@ void TestTrainer::badInputIsRefused()
     QFETCH(QString, part);
     std::vector<std::int32_t> text(static_cast<std::size_t>(tokens), 3);
     text[std::min<std::size_t>(50, text.size() - 1)] = token;
-    const std::string sentence =
-        sentenceOf([&] { train(folder("bad"), tinyConfig(Json::parse(changes.toStdString())), text, repeatedText(100)); });
+    const std::string sentence = sentenceOf(
+        [&] { train(folder("bad"), tinyConfig(Json::parse(changes.toStdString())), text, repeatedText(100)); });
     QVERIFY2(contains(sentence, part.toStdString()), sentence.c_str());
     QVERIFY(!fs::exists(folder("bad"))); // nothing was begun
 }
@@ -482,8 +512,15 @@ void TestTrainer::divergenceIsReported()
 {
     const auto text = noise(2000, 1);
     const std::string sentence = sentenceOf([&] {
-        train(folder("diverged"), tinyConfig({{"learning_rate", 10.0}, {"warmup_steps", 0}, {"beta2", 0.0}, {"clip_norm", 0.0},
-                                              {"weight_decay", 10.0}, {"steps", 4000}, {"evaluate_every", 4000}}), text, text);
+        train(folder("diverged"),
+              tinyConfig({{"learning_rate", 10.0},
+                          {"warmup_steps", 0},
+                          {"beta2", 0.0},
+                          {"clip_norm", 0.0},
+                          {"weight_decay", 10.0},
+                          {"steps", 4000},
+                          {"evaluate_every", 4000}}),
+              text, text);
     });
     QVERIFY2(contains(sentence, "diverged"), sentence.c_str());
 }
@@ -492,14 +529,12 @@ void TestTrainer::damagedStateIsRefused()
 {
     const auto text = chainText(1000, 1);
     const fs::path out = folder("damaged");
-    JobControl *self = nullptr;
-    JobControl cancelling([&](const Progress &) { self->requestCancel(); });
-    self = &cancelling;
-    QVERIFY_EXCEPTION_THROWN(trainModel(out, tinyConfig(), text, text, {}, cancelling), Cancelled);
+    cancelAfterTheFirstStep(out, tinyConfig(), text, text);
     const std::string state = readFile(out / "training.state");
     std::string flipped = state;
     flipped[flipped.size() / 2] ^= 1;
-    for (const std::string &damaged : {flipped, state.substr(0, state.size() / 2), state.substr(0, 10), std::string("RSCTRAIN")}) {
+    for (const std::string &damaged :
+         {flipped, state.substr(0, state.size() / 2), state.substr(0, 10), std::string("RSCTRAIN")}) {
         writeFileAtomically(out / "training.state", damaged);
         const std::string sentence = sentenceOf([&] { train(out, tinyConfig(), text, text); });
         QVERIFY2(contains(sentence, "damaged"), sentence.c_str());

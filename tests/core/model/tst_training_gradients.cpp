@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The hand-written backward pass against automatic differentiation of the decoder that inference uses, and, with dropout,
-// against finite differences.
+// The hand-written backward pass against automatic differentiation of the decoder that inference uses, and, with
+// dropout, against finite differences.
 #include "base/error.h"
 #include "model/autograd_decoder.h"
 #include "model/fused_decoder.h"
@@ -36,7 +36,8 @@ ModelConfig smallLlama()
 struct Problem
 {
     explicit Problem(const ModelConfig &model, std::int64_t sequences = 3, std::int64_t sequenceLength = 19)
-        : config(model), layout(model), values(static_cast<std::size_t>(layout.size())), halves(values.size()), length(sequenceLength)
+        : config(model), layout(model), values(static_cast<std::size_t>(layout.size())), halves(values.size()),
+          length(sequenceLength)
     {
         initialise(config, layout, 1, values);
         std::mt19937_64 random(2);
@@ -132,7 +133,8 @@ void TestTrainingGradients::fusedEqualsAutograd()
     QVERIFY(std::abs(loss - expectedLoss) < (half ? 2e-3 : 1e-6) * expectedLoss);
     for (const Parameter &parameter : problem.layout.parameters()) {
         const auto part = [&](const std::vector<float> &all) {
-            return std::span(all).subspan(static_cast<std::size_t>(parameter.offset), static_cast<std::size_t>(parameter.count));
+            return std::span(all).subspan(static_cast<std::size_t>(parameter.offset),
+                                          static_cast<std::size_t>(parameter.count));
         };
         const double relative = distance(part(actual), part(expected)) / std::max(norm(part(expected)), 1e-6);
         QVERIFY2(relative < tolerance, fmt::format("{}: {}", parameter.name, relative).c_str());
@@ -146,7 +148,8 @@ void TestTrainingGradients::lossWithoutGradientIsTheSame()
     std::vector<float> gradient(problem.values.size());
     const double with = fused->lossAndGradient(problem.batch(), {}, gradient);
     QCOMPARE(fused->loss(problem.batch()), with);
-    const double reference = createAutogradDecoder(problem.config, problem.layout, problem.values, ComputeType::Float32)->loss(problem.batch());
+    const double reference = createAutogradDecoder(problem.config, problem.layout, problem.values, ComputeType::Float32)
+                                 ->loss(problem.batch());
     QVERIFY(std::abs(with - reference) < 1e-6 * reference);
 }
 
@@ -160,7 +163,8 @@ void TestTrainingGradients::shorterSequencesFit()
     const double first12 = fused->loss({tokens.first(12), targets.first(12), 12});
     double singly = first7;
     for (std::size_t count = 8; count <= 12; ++count)
-        singly += fused->loss({tokens.first(count), targets.first(count), static_cast<std::int64_t>(count)}) -
+        singly +=
+            fused->loss({tokens.first(count), targets.first(count), static_cast<std::int64_t>(count)}) -
             fused->loss({tokens.first(count - 1), targets.first(count - 1), static_cast<std::int64_t>(count - 1)});
     QVERIFY(first7 > 0 && first12 > first7);
     QVERIFY(std::abs(singly - first12) < 1e-3);

@@ -7,6 +7,8 @@
 
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace retoscope::test {
 
@@ -34,8 +36,9 @@ inline std::optional<Caught> errorOf(const std::function<void()> &body)
     do {                                                                                                                  \
         const auto caught = retoscope::test::errorOf([&] { static_cast<void>(expression); });                             \
         QVERIFY2(caught, "nothing was thrown by " #expression);                                                           \
-        for (const char *part : {__VA_ARGS__})                                                                            \
-            QVERIFY2(caught->sentence.contains(QString::fromUtf8(part)),                                                  \
-                     qPrintable(QString("'%1' is not in: %2").arg(QString::fromUtf8(part), caught->sentence)));           \
+        const std::vector<std::string> parts{__VA_ARGS__}; /* copies: the arguments may be parts of temporaries */        \
+        for (const std::string &part : parts)                                                                             \
+            QVERIFY2(caught->sentence.contains(QString::fromStdString(part)),                                             \
+                     qPrintable(QString("'%1' is not in: %2").arg(QString::fromStdString(part), caught->sentence)));      \
         QCOMPARE(static_cast<int>(caught->kind), static_cast<int>(expectedKind));                                         \
     } while (false)

@@ -54,8 +54,10 @@ inline std::shared_ptr<const Clusters> nearestOf(const Datastore &datastore, std
         for (std::int32_t s = 0; s < states; ++s) {
             const std::size_t centre = std::size_t(s) * stateOf.size() / std::size_t(states);
             double distance = 0;
-            for (std::size_t d = 0; d < dimension; ++d)
-                distance += std::pow(double(keys[i * dimension + d]) - double(keys[centre * dimension + d]), 2);
+            for (std::size_t d = 0; d < dimension; ++d) {
+                const double difference = double(keys[i * dimension + d]) - double(keys[centre * dimension + d]);
+                distance += difference * difference;
+            }
             if (distance < nearest) {
                 nearest = distance;
                 stateOf[i] = s;

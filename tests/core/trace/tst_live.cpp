@@ -170,6 +170,11 @@ private Q_SLOTS:
         setThreadCount(1); // the world is too small for threads to help; they have a test of their own
         m_indexes["exact"] = Index::exact(m_world.datastore);
         m_indexes["approximate"] = std::make_shared<BruteForceIndex>(m_world.datastore, 0.4f);
+        IndexConfig ivfPq;
+        ivfPq.factory = "IVF8,PQ6x4";
+        ivfPq.recallSample = 0;
+        buildIndex(m_world.path("ivfpq"), ivfPq, m_world.datastore, m_job);
+        m_indexes["ivfpq"] = Index::open(m_world.path("ivfpq"), m_world.datastore);
         m_indexes["padding"] = std::make_shared<BruteForceIndex>(m_world.datastore, 0.4f, Metric::L2, 20);
         m_indexes["inner product"] = std::make_shared<BruteForceIndex>(m_world.datastore, 0.4f, Metric::InnerProduct);
     }
@@ -179,9 +184,9 @@ private Q_SLOTS:
         QTest::addColumn<QString>("index");
         QTest::addColumn<bool>("stream");
         QTest::addColumn<QString>("settings");
-        for (const auto &[index, unused] : std::map<std::string, int>{{"exact", 0}, {"approximate", 0}, {"padding", 0}, {"inner product", 0}}) {
+        for (const std::string index : {"exact", "approximate", "ivfpq", "padding", "inner product"}) {
             for (const bool stream : {false, true}) {
-                if (stream && index != "exact" && index != "approximate")
+                if (stream && (index == "padding" || index == "inner product"))
                     continue;
                 for (const auto &[name, settings] : allSettings())
                     QTest::newRow(fmt::format("{}, {}, {}", index, stream ? "stream" : "documents", name).c_str())
