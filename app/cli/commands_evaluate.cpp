@@ -172,7 +172,7 @@ void addEvaluateCommands(CommandTree &tree)
         EvaluationOptions evaluation;
         bool live = false;
         std::int64_t maxPositions = 0;
-        ComputeOptions compute;
+        std::string device = "cpu";
     };
     const auto addCommon = [](CLI::App *command, Options &options) {
         command->add_option("--trace", options.trace, "Name of the trace")->required();
@@ -187,11 +187,11 @@ void addEvaluateCommands(CommandTree &tree)
     const auto liveGroup = "Live evaluation";
     evaluateApp->add_flag("--live", evaluation->live, "Run the model and the index again and really skip the saved searches")->group(liveGroup);
     evaluateApp->add_option("--max-positions", evaluation->maxPositions, "Stop after so many positions; 0: as the trace")->capture_default_str()->group(liveGroup);
-    evaluation->compute.addTo(evaluateApp);
+    evaluateApp->add_option("--device", evaluation->device, "cpu, cuda or cuda:N")->capture_default_str()->group(liveGroup);
     tree.onRun(evaluateApp, [evaluation](Session &session) {
         static_cast<void>(evaluation->evaluation.settings()); // wrong usage is said before anything is opened
         Project project = session.openProject();
-        const LiveOptions live{evaluation->live, evaluation->maxPositions, evaluation->compute.load()};
+        const LiveOptions live{evaluation->live, evaluation->maxPositions, evaluation->device};
         const auto settings = settingsFor(project, evaluation->trace, evaluation->evaluation);
         const auto outcome = evaluate(project, evaluation->trace, evaluation->evaluation.clusters(), settings, live, session.request(evaluation->name), session.job());
         session.print(evaluationText(outcome));

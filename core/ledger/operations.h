@@ -57,7 +57,7 @@ struct LiveOptions
 {
     bool live = false;             ///< run the model and really skip the saved searches
     std::int64_t maxPositions = 0; ///< live only; 0: as many as the trace has
-    LoadOptions load;
+    std::string device = "cpu";    ///< as LoadOptions::device; the precision is the trace's, or the numbers would differ
 };
 
 struct EvaluationOutcome

@@ -246,10 +246,11 @@ EvaluationResult evaluateLive(const Project &project, const OpenTrace &open, con
     if (!open.modelRow || !open.tokensRow || !open.indexRow)
         fail(ErrorKind::BadInput, "The trace '{}' was imported without a model; it can be replayed, but not evaluated live.", open.row.name);
     Json recorded = open.row.config;
+    LoadOptions load{.compute = computeTypeFromString(recorded.value("compute", "fp32")), .device = live.device};
     recorded.erase("compute");
     const auto config = recorded.get<TraceConfig>();
     RetrievalParts parts;
-    parts.model = project.openModel(*open.modelRow, live.load);
+    parts.model = project.openModel(*open.modelRow, load);
     parts.datastore = open.trace->datastore();
     parts.index = project.openIndex(*open.indexRow, parts.datastore);
     parts.clusters = settings.useClusters ? open.replay->clusters() : nullptr;
