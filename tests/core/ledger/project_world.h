@@ -58,41 +58,20 @@ struct ProjectWorld
     QTemporaryDir folder;
     FakeLanguageModel model{256, 12};
     JobControl job;
-    Project project = Project::create(path("project"), "world");
+    Project project;
     ArtefactRow corpus, train, evaluation, datastore, index, clusters, trace;
 
-    ProjectWorld()
+    /// A copy of one that is built once per test program.
+    ProjectWorld() : project(openCopy(folder))
     {
-        writeTexts();
-        corpus = make(ArtefactKind::Corpus, "corpus", {}, [&](const auto &place) {
-            CorpusOptions options;
-            options.kind = CorpusKind::BlankLines;
-            options.trainFraction = 0.7;
-            options.validationFraction = 0;
-            options.testFraction = 0.3;
-            buildCorpus(place, {path("text.txt")}, options, job);
-            return Corpus::open(place)->fingerprint();
-        });
-        train = makeTokens("train", Split::Train);
-        evaluation = makeTokens("test", Split::Test);
-        datastore = makeDatastore("datastore", 24);
-        index = makeIndex("index", "exact", datastore);
-        clusters = make(ArtefactKind::Clusters, "clusters", {{"datastore", datastore}}, [&](const auto &place) {
-            ClusterConfig config;
-            config.states = 8;
-            config.iterations = 3;
-            buildClusters(place, config, *project.openDatastore(datastore), job);
-            return Clusters::open(place)->fingerprint();
-        });
-        trace = make(ArtefactKind::Trace, "trace", {{"tokens", evaluation}, {"datastore", datastore}, {"index", index}}, [&](const auto &place) {
-            TraceConfig config;
-            config.k = 16;
-            config.topCandidates = 4;
-            config.windows = {.block = 24, .stride = 12};
-            const auto store = project.openDatastore(datastore);
-            recordTrace(place, config, model, *project.openTokens(evaluation), store, *project.openIndex(index, store), job);
-            return Trace::open(place, store)->fingerprint();
-        });
+        const ProjectWorld &built = original();
+        corpus = built.corpus;
+        train = built.train;
+        evaluation = built.evaluation;
+        datastore = built.datastore;
+        index = built.index;
+        clusters = built.clusters;
+        trace = built.trace;
     }
 
     [[nodiscard]] std::filesystem::path path(const std::string &name) const { return std::filesystem::path(folder.path().toStdString()) / name; }
@@ -141,6 +120,56 @@ struct ProjectWorld
     }
 
 private:
+    struct FromScratch
+    {
+    };
+    explicit ProjectWorld(FromScratch) : project(Project::create(path("project"), "world"))
+    {
+        writeTexts();
+        corpus = make(ArtefactKind::Corpus, "corpus", {}, [&](const auto &place) {
+            CorpusOptions options;
+            options.kind = CorpusKind::BlankLines;
+            options.trainFraction = 0.7;
+            options.validationFraction = 0;
+            options.testFraction = 0.3;
+            buildCorpus(place, {path("text.txt")}, options, job);
+            return Corpus::open(place)->fingerprint();
+        });
+        train = makeTokens("train", Split::Train);
+        evaluation = makeTokens("test", Split::Test);
+        datastore = makeDatastore("datastore", 24);
+        index = makeIndex("index", "exact", datastore);
+        clusters = make(ArtefactKind::Clusters, "clusters", {{"datastore", datastore}}, [&](const auto &place) {
+            ClusterConfig config;
+            config.states = 8;
+            config.iterations = 3;
+            buildClusters(place, config, *project.openDatastore(datastore), job);
+            return Clusters::open(place)->fingerprint();
+        });
+        trace = make(ArtefactKind::Trace, "trace", {{"tokens", evaluation}, {"datastore", datastore}, {"index", index}}, [&](const auto &place) {
+            TraceConfig config;
+            config.k = 16;
+            config.topCandidates = 4;
+            config.windows = {.block = 24, .stride = 12};
+            const auto store = project.openDatastore(datastore);
+            recordTrace(place, config, model, *project.openTokens(evaluation), store, *project.openIndex(index, store), job);
+            return Trace::open(place, store)->fingerprint();
+        });
+    }
+
+    static const ProjectWorld &original()
+    {
+        static const ProjectWorld world{FromScratch()};
+        return world;
+    }
+    static Project openCopy(const QTemporaryDir &folder)
+    {
+        const auto from = original().project.folder();
+        const auto to = std::filesystem::path(folder.path().toStdString()) / "project";
+        std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+        return Project::open(to);
+    }
+
     void writeTexts() const
     {
         std::mt19937 random(1);
