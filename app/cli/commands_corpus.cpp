@@ -70,7 +70,7 @@ void addCorpusCommands(CommandTree &tree)
     auto options = std::make_shared<CorpusAddOptions>();
     add->add_option("paths", options->paths, "Files and folders, also .gz")->type_name("PATH")->required();
     add->add_option("--name", options->name, "Name of the corpus")->required();
-    add->add_option("--kind", options->kind, "auto, text (a document per file), blanklines, wikitext, jsonl or html")->capture_default_str();
+    add->add_option("--kind", options->kind, "auto, text (a document per file), blank-lines, wikitext, jsonl or html")->capture_default_str();
     add->add_option("--field", options->corpus.field, "JSONL: field that holds the text")->capture_default_str();
     add->add_option("--title-field", options->corpus.titleField, "JSONL: field that holds the title")->capture_default_str();
     auto *split = add->add_option("--split", options->split, "Fractions by document, e.g. train=0.8,validation=0.1,test=0.1,seed=1 (default: all is train)");

@@ -12,9 +12,11 @@
 #include "index/layout.h"
 #include "index/sample.h"
 
-#include <faiss/Clustering.h>
 #include <faiss/IVFlib.h>
-#include <faiss/IndexIVF.h>
+#include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexPQ.h>
+#include <faiss/IndexPreTransform.h>
+#include <faiss/IndexRefine.h>
 #include <faiss/impl/FaissException.h>
 #include <faiss/impl/io.h>
 #include <faiss/index_factory.h>
@@ -125,7 +127,7 @@ private:
     void train()
     {
         m_index.reset(makeEmpty());
-        seedTraining();
+        prepareTraining();
         if (!m_index->is_trained) {
             const std::int64_t wanted = m_config.trainSample > 0 ? m_config.trainSample : defaultTrainSample;
             const std::vector<std::int32_t> ids = sampleEntries(m_datastore.size(), wanted, m_config.seed);
@@ -150,10 +152,25 @@ private:
         }
     }
 
-    void seedTraining()
+    void prepareTraining()
     {
         if (auto *lists = faiss::ivflib::try_extract_index_ivf(m_index.get()))
             lists->cp.seed = static_cast<int>(m_config.seed & 0x7fffffff);
+        // Factory strings ask for polysemous codes (Douze et al. 2016): minutes of simulated annealing that order the
+        // centroids for a Hamming pre-filter that no search here uses. Distances are the same without.
+        faiss::Index *inner = m_index.get();
+        while (inner) {
+            if (auto *outer = dynamic_cast<faiss::IndexPreTransform *>(inner))
+                inner = outer->index;
+            else if (auto *refined = dynamic_cast<faiss::IndexRefine *>(inner))
+                inner = refined->base_index;
+            else
+                break;
+        }
+        if (auto *lists = dynamic_cast<faiss::IndexIVFPQ *>(inner))
+            lists->do_polysemous_training = false;
+        else if (auto *codes = dynamic_cast<faiss::IndexPQ *>(inner))
+            codes->do_polysemous_training = false;
     }
 
     void load()

@@ -29,7 +29,7 @@ void lambda(benchmark::State &state)
     JobControl job;
     EvaluationSettings settings;
     double value = 0.1;
-    replay().evaluate(settings, {}, job);
+    benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
     for (auto _ : state) {
         settings.lambda = value = value < 0.9 ? value + 0.001 : 0.1;
         benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
@@ -41,7 +41,7 @@ void temperature(benchmark::State &state)
 {
     JobControl job;
     EvaluationSettings settings;
-    replay().evaluate(settings, {}, job);
+    benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
     for (auto _ : state) {
         settings.temperature = freshTemperature();
         benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
@@ -53,7 +53,7 @@ void neighbours(benchmark::State &state)
 {
     JobControl job;
     EvaluationSettings settings;
-    replay().evaluate(settings, {}, job);
+    benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
     for (auto _ : state) {
         settings.temperature = freshTemperature();
         settings.k = settings.k > 512 ? settings.k - 1 : 1024;

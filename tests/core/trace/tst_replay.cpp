@@ -430,7 +430,7 @@ void ReplayTest::impossibleSettings()
     Json json = settings(Method::KnnLm);
     json.update(Json::parse(change.toStdString()));
     try {
-        m_replay.evaluate(json.get<EvaluationSettings>(), {}, m_job);
+        (void)m_replay.evaluate(json.get<EvaluationSettings>(), {}, m_job);
         QFAIL("accepted");
     } catch (const Error &error) {
         QCOMPARE(error.kind(), ErrorKind::BadInput);
