@@ -73,7 +73,7 @@ void retomaton(benchmark::State &state)
     settings.method = Method::Retomaton;
     settings.automaton.minKnns = state.range(1) > 0 ? state.range(1) : AutomatonSettings::alwaysSearch;
     settings.useClusters = state.range(2) != 0;
-    replay().evaluate(settings, {}, job);
+    benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
     double foss = 0, candidates = 0;
     for (auto _ : state) {
         settings.temperature = freshTemperature();
