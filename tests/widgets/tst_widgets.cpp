@@ -19,6 +19,8 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
+#include <algorithm>
+
 using namespace retoscope;
 
 namespace {
@@ -69,7 +71,7 @@ class TestWidgets : public QObject
     Q_OBJECT
 
 private Q_SLOTS:
-    void initTestCase() { QLocale::setDefault(QLocale::c()); }
+    void initTestCase() { QLocale::setDefault(QLocale(QLocale::English, QLocale::UnitedStates)); }
 
     void runsFollowTheLedgerWithoutReset()
     {
@@ -210,11 +212,13 @@ private Q_SLOTS:
         window.openProject(path);
         window.QWidget::show();
         QVERIFY(QTest::qWaitForWindowExposed(&window));
-        auto *runs = window.findChildren<QTableView *>().last();
+        const auto tables = window.findChildren<QTableView *>();
+        const auto runs = std::ranges::find(tables, QStringLiteral("Runs"), &QTableView::accessibleName);
+        QVERIFY(runs != tables.end());
         QTRY_COMPARE(window.windowTitle(), QStringLiteral("live — Retoscope"));
-        QCOMPARE(runs->model()->rowCount(), 0);
+        QCOMPARE((*runs)->model()->rowCount(), 0);
         project.ledger().addRun(makeRun(0, 20));
-        QTRY_COMPARE(runs->model()->rowCount(), 1);
+        QTRY_COMPARE((*runs)->model()->rowCount(), 1);
     }
 };
 
