@@ -97,7 +97,7 @@ private Q_SLOTS:
         QTest::newRow("PQ") << "PQ8" << 0.5 << true;
         QTest::newRow("SQ") << "SQ8" << 0.9 << true;
         QTest::newRow("HNSW") << "HNSW16" << 0.8 << true;
-        QTest::newRow("OPQ") << "OPQ8_16,IVF16,PQ8" << 0.5 << true;
+        QTest::newRow("OPQ") << "OPQ4_8,IVF16,PQ4x4" << 0.15 << true;
         QTest::newRow("PCA") << "PCA8,IVF16,Flat" << 0.2 << true;
         QTest::newRow("refined") << "IVF16,PQ4,RFlat" << 0.3 << true;
         QTest::newRow("fast scan") << "PQ8x4fs" << 0.1 << false;
@@ -173,7 +173,7 @@ private Q_SLOTS:
         const auto store = makeStore(6000);
         JobControl job;
         const std::vector<float> queries = makeRows(40, 2);
-        for (const char *factory : {"IVF64,Flat", "OPQ8_16,IVF64,PQ8", "HNSW8"}) {
+        for (const char *factory : {"IVF64,Flat", "PCA8,IVF64,Flat", "HNSW8"}) {
             buildIndex(path(factory), withFactory(factory), store, job);
             const auto index = Index::open(path(factory), store);
             const bool graph = factory[0] == 'H';
@@ -344,7 +344,7 @@ private Q_SLOTS:
     {
         const auto store = makeStore(2000);
         JobControl job;
-        for (const char *factory : {"Flat", "IVF4,PQ8", "HNSW8", "OPQ8_16,IVF4,PQ8", "IVF4,SQ8"}) {
+        for (const char *factory : {"Flat", "IVF4,PQ4", "HNSW8", "PCA8,IVF4,PQ4", "IVF4,SQ8"}) {
             buildIndex(path(factory), withFactory(factory), store, job);
             const std::string bytes = readFile(path(factory) / "index.faiss");
             const auto check = [](const std::string &text) { checkFaissFile(std::as_bytes(std::span(text)), "hostile"); };
