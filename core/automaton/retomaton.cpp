@@ -28,6 +28,8 @@ struct RetomatonWalker::State
     std::shared_ptr<const Datastore> datastore;
     std::shared_ptr<const Clusters> clusters;
     AutomatonSettings settings;
+    std::span<const std::int32_t> values;          ///< of the datastore; asked for once, as the steps' loops are short
+    std::span<const std::uint64_t> documentEnds;   ///< bits
 
     std::vector<std::int32_t> current; ///< cur: entries that had the right value at the previous step, nearest first
     std::uint64_t step = 0;            ///< positions since reset(); part of the random state order
@@ -43,7 +45,6 @@ struct RetomatonWalker::State
 
     [[nodiscard]] bool reference() const { return settings.semantics == Semantics::Reference; }
     [[nodiscard]] bool hasPointer(std::int32_t entry) const;
-    [[nodiscard]] std::int32_t valueOf(std::int32_t entry) const;
     void countStates();
     [[nodiscard]] bool mustSearch() const;
     void extendByStates();
@@ -59,6 +60,8 @@ RetomatonWalker::RetomatonWalker(std::shared_ptr<const Datastore> datastore, std
     if (clusters && clusters->entries() != datastore->size())
         fail(ErrorKind::Mismatch, "The clusters cover {} entries, but the datastore has {}; build the clusters of this datastore.",
              clusters->entries(), datastore->size());
+    m_state->values = datastore->values();
+    m_state->documentEnds = datastore->documentEndBits();
     m_state->datastore = std::move(datastore);
     m_state->clusters = std::move(clusters);
     m_state->settings = settings;
@@ -81,18 +84,12 @@ void RetomatonWalker::reset()
     m_state->step = 0;
 }
 
-/// Python's index −1 of the released code reads the last entry.
-std::int32_t RetomatonWalker::State::valueOf(std::int32_t entry) const
-{
-    return datastore->values()[entry >= 0 ? std::size_t(entry) : std::size_t(datastore->size() - 1)];
-}
-
 /// The released code asks only for id < N − 1, which −1 satisfies: its pointer is entry 0.
 bool RetomatonWalker::State::hasPointer(std::int32_t entry) const
 {
     if (settings.stopAtDocumentEnds && entry >= 0)
-        return (datastore->documentEndBits()[std::size_t(entry) / 64] >> (entry % 64) & 1) == 0;
-    return entry < datastore->size() - 1;
+        return (documentEnds[std::size_t(entry) / 64] >> (entry % 64) & 1) == 0;
+    return entry < std::int64_t(values.size()) - 1;
 }
 
 const RetomatonPlan &RetomatonWalker::plan()
@@ -221,22 +218,35 @@ RetomatonWalker::Candidates RetomatonWalker::combine(std::span<const std::int32_
     s.distances.clear();
     s.seen.clear();
     s.matchedToken = TokenId();
-    const auto append = [&s](std::span<const std::int32_t> ids, std::span<const float> distances) {
-        for (std::size_t j = 0; j < ids.size(); ++j) {
-            if (ids[j] < 0 && !s.reference())
-                continue;
-            if (s.settings.deduplicate && !s.seen.insert(ids[j]))
-                continue;
-            s.ids.push_back(ids[j]);
-            s.distances.push_back(distances[j]);
+    // Nothing comes twice among the pointers of a plan that drops duplicates: only the search can have been there before.
+    const bool drops = s.settings.deduplicate;
+    const bool pointersMayRepeat = drops && !foundIds.empty();
+    for (std::size_t j = 0; j < foundIds.size(); ++j) {
+        if ((foundIds[j] < 0 && !s.reference()) || (drops && !s.seen.insert(foundIds[j])))
+            continue;
+        s.ids.push_back(foundIds[j]);
+        s.distances.push_back(foundDistances[j]);
+    }
+    const auto append = [&](std::span<const std::int32_t> ids, std::span<const float> distances) {
+        const std::size_t before = s.ids.size();
+        if (!pointersMayRepeat) {
+            s.ids.insert(s.ids.end(), ids.begin(), ids.end());
+            s.distances.insert(s.distances.end(), distances.begin(), distances.end());
+        } else {
+            for (std::size_t j = 0; j < ids.size(); ++j) {
+                if (s.seen.contains(ids[j]))
+                    continue;
+                s.ids.push_back(ids[j]);
+                s.distances.push_back(distances[j]);
+            }
         }
-        return static_cast<std::int32_t>(s.ids.size());
+        return static_cast<std::int32_t>(s.ids.size() - before);
     };
     const std::size_t direct = std::size_t(s.plan.directPointers);
     const std::span<const std::int32_t> pointers = s.plan.pointers;
     Candidates candidates;
-    candidates.found = append(foundIds, foundDistances);
-    candidates.direct = append(pointers.first(direct), pointerDistances.first(direct)) - candidates.found;
+    candidates.found = static_cast<std::int32_t>(s.ids.size());
+    candidates.direct = append(pointers.first(direct), pointerDistances.first(direct));
     append(pointers.subspan(direct), pointerDistances.subspan(direct));
     candidates.ids = s.ids;
     candidates.distances = s.distances;
@@ -249,8 +259,14 @@ std::span<const std::uint8_t> RetomatonWalker::matches(TokenId token)
     if (s.matchedToken == token && token.valid())
         return s.matches;
     s.matches.resize(s.ids.size());
-    for (std::size_t j = 0; j < s.ids.size(); ++j)
-        s.matches[j] = s.valueOf(s.ids[j]) == token.value;
+    // Python's index −1 of the released code reads the last entry. No call and no branch here: the values lie all over the
+    // datastore, and many of these reads must be under way at once.
+    const std::int32_t *values = s.values.data();
+    const std::int32_t last = static_cast<std::int32_t>(s.values.size()) - 1;
+    for (std::size_t j = 0; j < s.ids.size(); ++j) {
+        const std::int32_t id = s.ids[j];
+        s.matches[j] = values[id >= 0 ? id : last] == token.value;
+    }
     s.matchedToken = token;
     return s.matches;
 }
