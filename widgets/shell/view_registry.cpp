@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "shell/view_registry.h"
+
+#include "base/error.h"
+
+#include <QStringList>
+
+#include <algorithm>
+
+namespace retoscope {
+
+const std::vector<ViewEntry> &viewRegistry()
+{
+    static const std::vector<ViewEntry> views{};
+    return views;
+}
+
+const ViewEntry &viewById(const QString &id)
+{
+    const auto &views = viewRegistry();
+    const auto found = std::find_if(views.begin(), views.end(), [&](const ViewEntry &view) { return view.id == id; });
+    if (found != views.end())
+        return *found;
+    QStringList ids;
+    for (const ViewEntry &view : views)
+        ids << view.id;
+    fail(ErrorKind::NotFound, "There is no view “{}”; the views are {}.", id.toStdString(), ids.join(QLatin1String(", ")).toStdString());
+}
+
+} // namespace retoscope
