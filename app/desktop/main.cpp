@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "foss/foss_view.h"
 #include "plot/theme.h"
+#include "shell/app_settings.h"
 #include "shell/main_window.h"
 #include "shell/project_snapshot.h"
 
@@ -77,8 +78,9 @@ int main(int argc, char **argv)
             return 0;
         }
 
-        applyTheme(application, theme);
-        MainWindow window;
+        AppSettings settings;
+        applyTheme(application, parser.isSet(themeOption) ? theme : settings.theme());
+        MainWindow window(settings);
         if (parser.isSet(descriptionOption))
             window.setDescription(parser.value(descriptionOption).toStdString());
         if (!positional.isEmpty())

@@ -5,6 +5,7 @@
 #include "plot/theme.h"
 #include "runs/runs_export.h"
 #include "runs/runs_model.h"
+#include "shell/app_settings.h"
 #include "shell/latest_only.h"
 #include "shell/main_window.h"
 #include "shell/selection.h"
@@ -208,7 +209,8 @@ private Q_SLOTS:
         const QTemporaryDir folder;
         const std::filesystem::path path = folder.filePath(QStringLiteral("live")).toStdString();
         Project project = Project::create(path);
-        MainWindow window;
+        AppSettings settings(folder.filePath(QStringLiteral("settings.ini")));
+        MainWindow window(settings);
         window.openProject(path);
         window.QWidget::show();
         QVERIFY(QTest::qWaitForWindowExposed(&window));

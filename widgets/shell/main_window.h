@@ -2,59 +2,75 @@
 #pragma once
 
 #include "shell/session.h"
+#include "shell/view_registry.h"
 
 #include <QMainWindow>
 
-class QLabel;
-class QSortFilterProxyModel;
+#include <filesystem>
+
+class QMenu;
 class QStackedWidget;
-class QTableView;
 
 namespace retoscope {
 
-class ArtefactsModel;
-class FossView;
-class PipelineBar;
-class RunsModel;
+class AppSettings;
+class Banner;
+class CommandRegistry;
+class Overview;
+class SessionBar;
+class StartPage;
+class StatusStrip;
+class View;
+class Workspace;
 
-/// One project: its artefacts, its runs and its newest FoSS curve; they follow the ledger live.
+/// The window: one project, its views as docks, and everything that can be done with them as commands.
 class MainWindow : public QMainWindow
 {
     Q_OBJECT
 
 public:
-    explicit MainWindow(QWidget *parent = nullptr);
+    explicit MainWindow(AppSettings &settings, QWidget *parent = nullptr) : MainWindow(settings, viewRegistry(), parent) {}
+    /// With other views than the registered ones, for tests; `views` must outlive the window.
+    MainWindow(AppSettings &settings, const std::vector<ViewEntry> &views, QWidget *parent = nullptr);
     ~MainWindow() override;
 
+    /// Absent or unreadable: a sentence in the banner with the ways out.
     void openProject(const std::filesystem::path &folder);
     /// What "Run all" runs, e.g. projects/postgresql-manual/project.json.
     void setDescription(const std::filesystem::path &projectFile);
 
+    [[nodiscard]] Session &session() { return *m_session; }
+    [[nodiscard]] Workspace &workspace() { return *m_workspace; }
+    [[nodiscard]] CommandRegistry &commands() { return *m_commands; }
+    [[nodiscard]] Banner &banner() { return *m_banner; }
+
 protected:
     void closeEvent(QCloseEvent *event) override;
+    bool eventFilter(QObject *watched, QEvent *event) override;
 
 private:
-    void buildActions();
-    QWidget *buildEmptyState();
-    QWidget *buildContent();
+    void buildCommands();
+    void addProjectCommands();
+    void addSelectionCommands();
+    void addViewCommands();
+    void addLayoutCommands();
+    void buildMenus();
+    void adoptViewActions(View *view);
     void showProject();
-    void showError(const QString &sentence);
+    void showUnavailable(const QString &sentence);
     void chooseProject();
-    void exportRuns();
-    void exportFigure();
+    void createProject();
 
-    std::filesystem::path m_description;
+    AppSettings &m_settings;
     Session *m_session;
-    ArtefactsModel *m_artefacts;
-    RunsModel *m_runs;
-    QSortFilterProxyModel *m_sortedRuns;
-    QTableView *m_artefactTable = nullptr;
-    QTableView *m_runTable = nullptr;
-    FossView *m_foss = nullptr;
-    PipelineBar *m_pipeline = nullptr;
-    QLabel *m_title = nullptr;
-    QLabel *m_error = nullptr;
-    QStackedWidget *m_pages = nullptr;
+    CommandRegistry *m_commands;
+    Banner *m_banner;
+    StartPage *m_startPage;
+    Workspace *m_workspace;
+    QStackedWidget *m_pages;
+    SessionBar *m_sessionBar;
+    StatusStrip *m_status;
+    Overview *m_overview = nullptr; ///< null once a view has the reading area
 };
 
 } // namespace retoscope

@@ -9,6 +9,7 @@
 #include <QtConcurrent>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 namespace retoscope {
@@ -49,11 +50,12 @@ ProjectWatcher::ProjectWatcher(QObject *parent) : QObject(parent), m_private(std
     connect(&m_private->timer, &QTimer::timeout, this, &ProjectWatcher::refresh);
     connect(&m_private->watcher, &QFutureWatcher<Answer>::finished, this, [this] {
         const Answer answer = m_private->watcher.result();
+        if (!std::holds_alternative<QString>(answer) && !std::exchange(m_private->shownFailure, {}).isEmpty())
+            Q_EMIT recovered();
         if (const auto *snapshot = std::get_if<std::shared_ptr<const ProjectSnapshot>>(&answer)) {
             if ((*snapshot)->folder != m_private->folder)
                 return; // the answer to an earlier question
             m_private->shownCounter = (*snapshot)->changeCounter;
-            m_private->shownFailure.clear();
             Q_EMIT snapshotReady(*snapshot);
         } else if (const auto *sentence = std::get_if<QString>(&answer); sentence && *sentence != m_private->shownFailure) {
             m_private->shownFailure = *sentence;

@@ -41,7 +41,8 @@ public:
 
 Q_SIGNALS:
     void snapshotReady(std::shared_ptr<const retoscope::ProjectSnapshot> snapshot);
-    void failed(const QString &sentence);
+    void failed(const QString &sentence); ///< once per sentence
+    void recovered();                     ///< after failed(): the project can be read again
 
 private:
     struct Private;

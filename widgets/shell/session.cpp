@@ -7,6 +7,8 @@ namespace retoscope {
 
 namespace {
 
+constexpr int mostUndoSteps = 100;
+
 std::shared_ptr<EvaluationResult> evaluateInBackground(const TraceSession &trace, const EvaluationSettings &settings, JobControl &control)
 {
     return std::make_shared<EvaluationResult>(trace.replay().evaluate(settings, ReplayDetail{.perPosition = true}, control));
@@ -16,6 +18,7 @@ std::shared_ptr<EvaluationResult> evaluateInBackground(const TraceSession &trace
 
 Session::Session(QObject *parent) : QObject(parent)
 {
+    m_undoStack.setUndoLimit(mostUndoSteps);
     const auto fail = [this](const QString &sentence) { Q_EMIT failed(sentence); };
     const auto showBusy = [this](bool) { Q_EMIT busyChanged(m_opening.isBusy() || m_replaying.isBusy()); };
 
@@ -23,10 +26,10 @@ Session::Session(QObject *parent) : QObject(parent)
         m_snapshot = snapshot;
         Q_EMIT projectChanged();
     });
-    connect(&m_watcher, &ProjectWatcher::failed, this, &Session::failed);
+    connect(&m_watcher, &ProjectWatcher::failed, this, &Session::projectUnavailable);
+    connect(&m_watcher, &ProjectWatcher::recovered, this, &Session::projectAvailable);
     connect(&m_jobs, &JobManager::jobFinished, &m_watcher, &ProjectWatcher::refresh);
 
-    m_opening.onAnswer([this](const auto &trace) { setTrace(trace); });
     m_opening.onFailure(fail);
     m_opening.onBusy(showBusy);
     m_replaying.onAnswer([this](const auto &result) {
@@ -48,6 +51,8 @@ void Session::openProject(const std::filesystem::path &folder)
 {
     m_folder = folder;
     m_snapshot.reset();
+    m_undoStack.clear();
+    m_opening.cancel();
     setTrace(nullptr);
     Q_EMIT projectChanged();
     m_watcher.open(folder);
@@ -58,8 +63,24 @@ void Session::refreshProject()
     m_watcher.refresh();
 }
 
-void Session::openTrace(const QString &name, const QString &clusters)
+void Session::setDescription(const std::filesystem::path &projectFile)
 {
+    if (projectFile == m_description)
+        return;
+    m_description = projectFile;
+    Q_EMIT descriptionChanged();
+}
+
+void Session::openTrace(const QString &name, const QString &clusters, const std::optional<EvaluationSettings> &settings)
+{
+    m_opening.onAnswer([this, clusters, settings](const auto &trace) {
+        m_clusters = clusters;
+        if (settings)
+            m_settings = *settings;
+        setTrace(trace);
+        if (settings)
+            Q_EMIT settingsChanged();
+    });
     m_opening.ask([folder = m_folder, name = name.toStdString(), clusters = clusters.toStdString()](JobControl &) {
         return TraceSession::open(Project::open(folder, Ledger::Mode::ReadOnly), name, clusters);
     });

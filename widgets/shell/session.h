@@ -8,8 +8,10 @@
 #include "shell/selection.h"
 
 #include <QObject>
+#include <QUndoStack>
 
 #include <memory>
+#include <optional>
 
 namespace retoscope {
 
@@ -36,10 +38,16 @@ public:
     [[nodiscard]] const std::filesystem::path &projectFolder() const { return m_folder; }
     [[nodiscard]] const std::shared_ptr<const ProjectSnapshot> &project() const { return m_snapshot; } ///< null before it is read
     void refreshProject();
+    /// What "Run all" runs, e.g. projects/postgresql-manual/project.json; empty: nothing is described.
+    [[nodiscard]] const std::filesystem::path &description() const { return m_description; }
+    void setDescription(const std::filesystem::path &projectFile);
 
     // The trace
-    /// Opens in the background; `clusters` by name, "none", or empty for the only one there is.
-    void openTrace(const QString &name, const QString &clusters = {});
+    /// Opens in the background; `clusters` by name, "none", or empty for the only one there is. `settings`: those to begin
+    /// with; without them the present ones stay in force.
+    void openTrace(const QString &name, const QString &clusters = {}, const std::optional<EvaluationSettings> &settings = {});
+    /// The clusters that the open trace was asked for with.
+    [[nodiscard]] const QString &clusters() const { return m_clusters; }
     [[nodiscard]] const std::shared_ptr<const TraceSession> &trace() const { return m_trace; } ///< null: none is open
     /// For tests and for live views: installs a session that is already open.
     void setTrace(std::shared_ptr<const TraceSession> trace);
@@ -58,19 +66,30 @@ public:
     [[nodiscard]] Selection &selection() { return m_selection; }
     [[nodiscard]] JobManager &jobs() { return m_jobs; }
 
+    /// What the user edits can be undone: tags, notes and deletions as commands of the views, settings, clusters and selection
+    /// as snapshots of the window. Emptied when another project is opened.
+    [[nodiscard]] QUndoStack &undoStack() { return m_undoStack; }
+    /// Asks the window to show a view by its id ("jobs", "neighbours").
+    void showView(const QString &id) { Q_EMIT viewWanted(id); }
+
 Q_SIGNALS:
     void projectChanged();
+    void projectUnavailable(const QString &sentence); ///< the folder has vanished, the ledger is locked …; it is asked again each second
+    void projectAvailable();                          ///< after projectUnavailable()
     void traceChanged();
     void settingsChanged();
     void evaluationChanged();
     void comparisonChanged();
+    void descriptionChanged();
+    void viewWanted(const QString &id);
     void busyChanged(bool busy);           ///< a replay or an opening is under way: views grey what they show
     void failed(const QString &sentence);
 
 private:
     void replay();
 
-    std::filesystem::path m_folder;
+    std::filesystem::path m_folder, m_description;
+    QString m_clusters;
     std::shared_ptr<const ProjectSnapshot> m_snapshot;
     std::shared_ptr<const TraceSession> m_trace;
     EvaluationSettings m_settings;
@@ -78,6 +97,7 @@ private:
     quint64 m_nextEvaluation = 1;
     Selection m_selection;
     JobManager m_jobs;
+    QUndoStack m_undoStack;
     ProjectWatcher m_watcher;
     LatestOnly<std::shared_ptr<const TraceSession>> m_opening;
     LatestOnly<std::shared_ptr<EvaluationResult>> m_replaying, m_comparing;
