@@ -45,6 +45,9 @@ public:
     [[nodiscard]] const Trace &trace() const { return *m_replay->trace(); }
     [[nodiscard]] const Datastore &datastore() const { return *trace().datastore(); }
     [[nodiscard]] std::int64_t positions() const { return trace().arrays().positions; }
+    [[nodiscard]] bool hasTokenizer() const { return m_tokenizer != nullptr; } ///< false: tokens appear as their ids
+    /// False: the datastore's token stream is not known, and contexts are put together from the values of its entries.
+    [[nodiscard]] bool hasDatastoreTokens() const { return m_datastoreTokens != nullptr; }
     [[nodiscard]] bool hasClusters() const { return m_replay->clusters() != nullptr; }
     [[nodiscard]] const std::vector<DocumentRange> &documents() const { return m_documents; }
 

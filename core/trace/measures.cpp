@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -38,18 +39,27 @@ std::vector<float> lmSurprisal(const TraceArrays &arrays, const EvaluationResult
     return forEachPosition(arrays, [&](std::size_t i) { return -arrays.lmLogProbs[i]; });
 }
 
+/// Rank of the target under the LM, 1-based; 0 when it is below the recorded candidates or none were recorded.
+std::int32_t recordedRank(const TraceArrays &arrays, std::size_t position)
+{
+    if (arrays.lmTopIds.empty())
+        return 0;
+    const auto count = static_cast<std::size_t>(arrays.topCandidates);
+    const auto candidates = arrays.lmTopIds.subspan(position * count, count);
+    const auto found = std::ranges::find(candidates, arrays.targets[position]);
+    return found == candidates.end() ? 0 : static_cast<std::int32_t>(found - candidates.begin()) + 1;
+}
+
 /// Bands of the target's rank under the LM (after GLTR), as far as candidates were recorded.
 std::vector<float> rankBand(const TraceArrays &arrays, const EvaluationResult &)
 {
-    const auto count = static_cast<std::size_t>(arrays.topCandidates);
     return forEachPosition(arrays, [&](std::size_t i) {
         if (arrays.lmTopIds.empty())
             return notKnown;
-        const auto candidates = arrays.lmTopIds.subspan(i * count, count);
-        const auto rank = std::ranges::find(candidates, arrays.targets[i]) - candidates.begin();
-        if (rank == static_cast<std::ptrdiff_t>(count))
+        const std::int32_t rank = recordedRank(arrays, i);
+        if (rank == 0)
             return 3.0f;
-        return rank == 0 ? 0.0f : (rank < 5 ? 1.0f : 2.0f);
+        return rank == 1 ? 0.0f : (rank <= 5 ? 1.0f : 2.0f);
     });
 }
 
@@ -111,6 +121,55 @@ const Measure &measureById(const std::string &id)
         known += (known.empty() ? "" : ", ") + measure.id;
     }
     fail(ErrorKind::NotFound, "There is no measure '{}'; choose one of: {}.", id, known);
+}
+
+std::vector<float> logProbDifference(const EvaluationResult &a, const EvaluationResult &b)
+{
+    if (a.logProbs.size() != b.logProbs.size())
+        fail(ErrorKind::BadInput, "Two evaluations of {} and {} positions cannot be compared; compare runs over the same trace.", a.logProbs.size(), b.logProbs.size());
+    std::vector<float> difference(a.logProbs.size());
+    std::ranges::transform(a.logProbs, b.logProbs, difference.begin(), std::minus());
+    return difference;
+}
+
+PositionSummary summarise(const TraceArrays &arrays, const EvaluationResult &result, Position position)
+{
+    if (!position.valid() || position.value >= arrays.positions)
+        fail(ErrorKind::BadInput, "Position {} does not exist: the trace has {} positions.", position.value, arrays.positions);
+    const auto at = static_cast<std::size_t>(position.value);
+    PositionSummary summary;
+    summary.position = position;
+    summary.target = TokenId(arrays.targets[at]);
+    summary.lmLogProb = static_cast<double>(arrays.lmLogProbs[at]);
+    summary.mixedLogProb = static_cast<double>(result.logProbs[at]);
+    summary.candidates = result.candidates[at];
+    summary.knnLogProb = static_cast<double>(summary.candidates > 0 ? result.knnLogProbs[at] : notKnown);
+    summary.lmRank = recordedRank(arrays, at);
+    summary.searched = result.searched[at] != 0;
+    for (std::size_t i = at + 1; i > 0 && !result.searched[i - 1]; --i)
+        ++summary.runLength;
+    return summary;
+}
+
+std::vector<double> smoothedNll(std::span<const float> logProbs, std::int64_t window)
+{
+    const auto n = static_cast<std::int64_t>(logProbs.size());
+    const std::int64_t before = std::max<std::int64_t>(window - 1, 0) / 2, after = std::max<std::int64_t>(window - 1, 0) - before;
+    // Prefix sums, as in runningPerplexity().
+    std::vector<double> sums(logProbs.size() + 1, 0.0);
+    std::vector<std::int64_t> counts(logProbs.size() + 1, 0);
+    for (std::size_t i = 0; i < logProbs.size(); ++i) {
+        const bool finite = std::isfinite(logProbs[i]);
+        sums[i + 1] = sums[i] - (finite ? static_cast<double>(logProbs[i]) : 0.0);
+        counts[i + 1] = counts[i] + (finite ? 1 : 0);
+    }
+    std::vector<double> result(logProbs.size());
+    for (std::int64_t i = 0; i < n; ++i) {
+        const auto begin = static_cast<std::size_t>(std::max<std::int64_t>(i - before, 0)), end = static_cast<std::size_t>(std::min(i + after + 1, n));
+        const std::int64_t count = counts[end] - counts[begin];
+        result[static_cast<std::size_t>(i)] = count > 0 ? (sums[end] - sums[begin]) / static_cast<double>(count) : std::numeric_limits<double>::quiet_NaN();
+    }
+    return result;
 }
 
 std::vector<double> runningPerplexity(std::span<const float> logProbs, std::int64_t window)

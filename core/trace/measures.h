@@ -33,6 +33,32 @@ struct Measure
 const std::vector<Measure> &measures();
 const Measure &measureById(const std::string &id); ///< throws NotFound listing the ids
 
+/// log p_a − log p_b of the mixture at each position: above zero where `a` gives the token more. Both results have their
+/// per-position arrays and cover the same positions (BadInput otherwise). [positions]
+std::vector<float> logProbDifference(const EvaluationResult &a, const EvaluationResult &b);
+
+/// One position at a glance, from the arrays alone and in constant time (but for the run length): what a hover card shows.
+struct PositionSummary
+{
+    Position position;
+    TokenId target;
+    double lmLogProb = 0;
+    double mixedLogProb = 0;
+    double knnLogProb = 0;       ///< −∞ when no candidate has the token; NaN without candidates
+    std::int32_t lmRank = 0;     ///< 1-based; 0: below the recorded candidates, or none were recorded
+    bool searched = false;
+    std::int32_t candidates = 0; ///< |C|
+    std::int32_t runLength = 0;  ///< positions since the last search, 0 at a search
+
+    [[nodiscard]] double gain() const { return mixedLogProb - lmLogProb; } ///< nats
+};
+/// Throws BadInput for a position outside the trace.
+PositionSummary summarise(const TraceArrays &arrays, const EvaluationResult &result, Position position);
+
+/// −logProbs averaged over `window` positions around each one (1: as they are), nats. Infinite values (no neighbour has
+/// the token) count for nothing; NaN where a window holds no finite value. [positions]
+std::vector<double> smoothedNll(std::span<const float> logProbs, std::int64_t window);
+
 /// Running perplexity: exp of the mean of −logProbs over the last `window` positions (0: over all so far), [positions].
 std::vector<double> runningPerplexity(std::span<const float> logProbs, std::int64_t window);
 

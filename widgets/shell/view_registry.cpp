@@ -2,6 +2,10 @@
 #include "shell/view_registry.h"
 
 #include "base/error.h"
+#include "explore/distributions_view.h"
+#include "explore/neighbours_view.h"
+#include "explore/perplexity_view.h"
+#include "explore/text_view.h"
 
 #include <QStringList>
 
@@ -11,7 +15,12 @@ namespace retoscope {
 
 const std::vector<ViewEntry> &viewRegistry()
 {
-    static const std::vector<ViewEntry> views{};
+    static const std::vector<ViewEntry> views{
+        {QStringLiteral("text"), QObject::tr("Text"), ViewPlace::Centre, true, [](Session &session) -> View * { return new TextView(session); }},
+        {QStringLiteral("neighbours"), QObject::tr("Neighbours"), ViewPlace::Right, true, [](Session &session) -> View * { return new NeighboursView(session); }},
+        {QStringLiteral("distributions"), QObject::tr("Distributions"), ViewPlace::Right, true, [](Session &session) -> View * { return new DistributionsView(session); }},
+        {QStringLiteral("perplexity"), QObject::tr("Perplexity"), ViewPlace::Bottom, true, [](Session &session) -> View * { return new PerplexityView(session); }},
+    };
     return views;
 }
 

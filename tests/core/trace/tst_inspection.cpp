@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 using namespace retoscope;
 
@@ -186,6 +187,45 @@ private Q_SLOTS:
         QCOMPARE(landmarks(Landmark::MostHurt, arrays, result, 1), (std::vector<std::int64_t>{3}));
         QCOMPARE(landmarks(Landmark::LongestSavedRun, arrays, result, 10), (std::vector<std::int64_t>{2, 4}));
         QCOMPARE(landmarks(Landmark::SearchAfterLongRun, arrays, result, 10), (std::vector<std::int64_t>{3, 5}));
+    }
+
+    void aPositionIsSummarised()
+    {
+        const auto trace = makeTrace();
+        const Replay replay(trace, nullptr);
+        JobControl job;
+        auto result = replay.evaluate(knnLm(0.5), {.perPosition = true}, job);
+        const auto first = summarise(trace->arrays(), result, Position(0));
+        QCOMPARE(first.lmRank, 1);
+        QCOMPARE(first.candidates, 3);
+        QVERIFY(first.searched && first.gain() > 0);
+        const auto last = summarise(trace->arrays(), result, Position(3));
+        QVERIFY(near(last.gain(), std::log(0.2 / 0.4)) && std::isinf(last.knnLogProb));
+        QCOMPARE(summarise(trace->arrays(), result, Position(2)).lmRank, 0);
+        QVERIFY_THROWS_EXCEPTION(Error, summarise(trace->arrays(), result, Position(4)));
+        result.searched = {1, 0, 0, 1};
+        QCOMPARE(summarise(trace->arrays(), result, Position(2)).runLength, 2);
+        QCOMPARE(summarise(trace->arrays(), result, Position(3)).runLength, 0);
+    }
+
+    void twoEvaluationsAreCompared()
+    {
+        EvaluationResult a, b;
+        a.logProbs = {-1, -2};
+        b.logProbs = {-3, -1};
+        QCOMPARE(logProbDifference(a, b), (std::vector<float>{2, -1}));
+        b.logProbs.push_back(0);
+        QVERIFY_THROWS_EXCEPTION(Error, logProbDifference(a, b));
+    }
+
+    void smoothingSkipsWhatIsInfinite()
+    {
+        constexpr float none = -std::numeric_limits<float>::infinity();
+        const std::vector<float> logProbs = {-1, -3, none, none, none, -5};
+        QCOMPARE(smoothedNll(logProbs, 1)[1], 3.0);
+        QVERIFY(std::isnan(smoothedNll(logProbs, 1)[2]));
+        const auto three = smoothedNll(logProbs, 3);
+        QVERIFY(three[0] == 2.0 && three[1] == 2.0 && three[2] == 3.0 && std::isnan(three[3]) && three[5] == 5.0);
     }
 
     void runningPerplexityOverAWindow()
