@@ -54,7 +54,7 @@ void ExploreView::invite()
     if (!name.isEmpty())
         showEmpty(m_invitation, tr("Open the trace %1").arg(name), [this, name] { session().openTrace(name); });
     else
-        showEmpty(tr("%1\n\nThis project has no trace yet: run the pipeline up to “Trace”, and it appears here.").arg(m_invitation));
+        showEmpty(tr("%1\n\nThere is no trace yet: run the pipeline up to “Trace”, and it appears here.").arg(m_invitation), tr("Show the pipeline"), [this] { session().showView(QStringLiteral("pipeline")); });
 }
 
 void ExploreView::showFailure(const QString &sentence)

@@ -37,7 +37,7 @@ double Inspection::probabilityNow() const
 
 Inspector &Inspector::of(Session &session)
 {
-    if (auto *known = session.findChild<Inspector *>(Qt::FindDirectChildrenOnly))
+    if (auto *known = session.findChild<Inspector *>(QString(), Qt::FindDirectChildrenOnly))
         return *known;
     return *new Inspector(session);
 }

@@ -473,7 +473,7 @@ Qt::ItemFlags NeighboursModel::flags(const QModelIndex &index) const
     Qt::ItemFlags flags = QAbstractItemModel::flags(index);
     if (index.isValid() && index.column() == Rank)
         flags |= Qt::ItemIsUserCheckable;
-    if (!groupAt(index))
+    if (index.isValid() && !groupAt(index))
         flags |= Qt::ItemNeverHasChildren;
     return flags;
 }

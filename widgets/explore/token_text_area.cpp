@@ -177,7 +177,7 @@ void TokenTextArea::applyPendingScroll()
     const bool toTop = std::exchange(m_pendingScroll, std::nullopt)->toTop;
     if (toTop) {
         const bool hasHeading = line > 0 && m_layout.line(line - 1).kind == TokenLayout::LineKind::Heading;
-        verticalScrollBar()->setValue(hasHeading ? top - lineHeight() : top);
+        verticalScrollBar()->setValue(margin + (hasHeading ? top - lineHeight() : top));
         return;
     }
     const int value = verticalScrollBar()->value();
