@@ -167,7 +167,7 @@ void addEvaluateCommands(CommandTree &tree)
     struct Options
     {
         explicit Options(Method method) : evaluation(method) {}
-        std::string trace, name, grid, csv;
+        std::string trace, name, grid, csv, perPosition;
         std::int32_t points = 12;
         EvaluationOptions evaluation;
         bool live = false;
@@ -188,14 +188,21 @@ void addEvaluateCommands(CommandTree &tree)
     evaluateApp->add_flag("--live", evaluation->live, "Run the model and the index again and really skip the saved searches")->group(liveGroup);
     evaluateApp->add_option("--max-positions", evaluation->maxPositions, "Stop after so many positions; 0: as the trace")->capture_default_str()->group(liveGroup);
     evaluateApp->add_option("--device", evaluation->device, "cpu, cuda or cuda:N")->capture_default_str()->group(liveGroup);
+    evaluateApp->add_option("--per-position", evaluation->perPosition, "Also write log probabilities and decisions of every position as .npy files into this folder")->type_name("DIR");
     tree.onRun(evaluateApp, [evaluation](Session &session) {
         static_cast<void>(evaluation->evaluation.settings()); // wrong usage is said before anything is opened
+        if (evaluation->live && !evaluation->perPosition.empty())
+            fail(ErrorKind::Usage, "--per-position is answered from the trace; leave out --live, the numbers are the same.");
         Project project = session.openProject();
         const LiveOptions live{evaluation->live, evaluation->maxPositions, evaluation->device};
         const auto settings = settingsFor(project, evaluation->trace, evaluation->evaluation);
         const auto outcome = evaluate(project, evaluation->trace, evaluation->evaluation.clusters(), settings, live, session.request(evaluation->name), session.job());
         session.print(evaluationText(outcome));
-        return evaluationJson(outcome);
+        Json json = evaluationJson(outcome);
+        if (!evaluation->perPosition.empty())
+            json.update(reportExport(session, exportEvaluation(project, evaluation->trace, evaluation->evaluation.clusters(), outcome.result.settings,
+                                                               evaluation->perPosition, session.job())));
+        return json;
     });
 
     CLI::App *sweepApp = tree.command(nullptr, "sweep", "Evaluate a grid of settings on a trace",

@@ -147,7 +147,8 @@ int main(int argc, char **argv)
     CommandTree tree;
     for (const auto addCommands : {addProjectCommands, addModelCommands, addCorpusCommands, addTokenizerCommands, addTrainCommand,
                                    addDatastoreCommands, addIndexCommands, addClusterCommands, addTraceCommands,
-                                   addEvaluateCommands, addGenerateCommand, addRunsCommands, addRunCommand, addDoctorCommand})
+                                   addEvaluateCommands, addGenerateCommand, addRunsCommands, addRunCommand, addDoctorCommand,
+                                   addImportCommands})
         addCommands(tree);
     try {
         tree.root().parse(argc, argv);

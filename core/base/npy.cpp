@@ -129,12 +129,19 @@ private:
 
 } // namespace
 
-std::int64_t NpyHeader::count() const
+std::int64_t elementsOf(std::span<const std::int64_t> shape)
 {
+    if (std::ranges::find(shape, 0) != shape.end())
+        return 0; // the other extents may be anything
     std::int64_t product = 1;
     for (const auto extent : shape)
         product *= extent;
     return product;
+}
+
+std::int64_t NpyHeader::count() const
+{
+    return elementsOf(shape);
 }
 
 bool looksLikeNpy(std::span<const std::byte> bytes)
@@ -189,35 +196,38 @@ std::span<const std::byte> NpyFile::rawData() const
 
 std::vector<std::int64_t> NpyFile::integers() const
 {
-    const auto count = static_cast<std::size_t>(m_header.count());
-    std::vector<std::int64_t> result(count);
-    const auto raw = rawData();
+    return widenIntegers(m_header.type, rawData(), m_file.path().string());
+}
+
+std::vector<std::int64_t> widenIntegers(std::string_view type, std::span<const std::byte> data, std::string_view name)
+{
+    std::vector<std::int64_t> result;
     const auto widen = [&]<typename T>(T) {
-        for (std::size_t i = 0; i < count; ++i) {
+        result.resize(data.size() / sizeof(T));
+        for (std::size_t i = 0; i < result.size(); ++i) {
             T value;
-            std::memcpy(&value, raw.data() + i * sizeof(T), sizeof(T));
+            std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
             result[i] = static_cast<std::int64_t>(value);
         }
     };
-    if (m_header.type == "i8")
+    if (type == "i8")
         widen(std::int64_t{});
-    else if (m_header.type == "i4")
+    else if (type == "i4")
         widen(std::int32_t{});
-    else if (m_header.type == "i2")
+    else if (type == "i2")
         widen(std::int16_t{});
-    else if (m_header.type == "i1")
+    else if (type == "i1")
         widen(std::int8_t{});
-    else if (m_header.type == "u8")
+    else if (type == "u8")
         widen(std::uint64_t{});
-    else if (m_header.type == "u4")
+    else if (type == "u4")
         widen(std::uint32_t{});
-    else if (m_header.type == "u2")
+    else if (type == "u2")
         widen(std::uint16_t{});
-    else if (m_header.type == "u1" || m_header.type == "b1")
+    else if (type == "u1" || type == "b1")
         widen(std::uint8_t{});
     else
-        fail(ErrorKind::BadInput, "{} holds values of the type {}, but integers are needed here; convert it with numpy.astype.",
-             m_file.path().string(), m_header.type);
+        fail(ErrorKind::BadInput, "{} holds values of the type {}, but integers are needed here; convert it with numpy.astype.", name, type);
     return result;
 }
 

@@ -27,6 +27,9 @@ template<> constexpr std::string_view npyType<std::int64_t>() { return "i8"; }
 template<> constexpr std::string_view npyType<std::uint8_t>() { return "u1"; }
 template<> constexpr std::string_view npyType<std::uint16_t>() { return "u2"; } // fp16 bits are written with writeNpy(…, "f2")
 
+/// Product of the extents of a shape that fits its data; 1 for a scalar.
+std::int64_t elementsOf(std::span<const std::int64_t> shape);
+
 struct NpyHeader
 {
     std::string type;                 ///< e.g. "f4"
@@ -64,6 +67,10 @@ private:
     MappedFile m_file;
     NpyHeader m_header;
 };
+
+/// `data` as integers of a NumPy type, widened (u8 beyond int64 wraps); `name` is the file's name for the sentence. Throws
+/// BadInput for types that are no integers.
+std::vector<std::int64_t> widenIntegers(std::string_view type, std::span<const std::byte> data, std::string_view name);
 
 /// The header bytes (version 1.0, padded to 64) for data of this type and shape.
 std::string npyHeader(std::string_view type, std::span<const std::int64_t> shape);

@@ -271,6 +271,21 @@ void addRecall(Manifest &manifest, const IndexConfig &config, const Index &index
     manifest.info["recall"] = {{"at", recall.at}, {"value", recall.value}, {"sample", recall.sample}, {"nprobe", recall.parameters.nprobe}};
 }
 
+/// Which entry lies where is found out anew: what a file of others says about it is not checked by FAISS, but building it is.
+void renewDirectMap(faiss::Index &index, const fs::path &file)
+{
+    auto *lists = faiss::ivflib::try_extract_index_ivf(&index);
+    if (!lists || lists->direct_map.type == faiss::DirectMap::NoMap)
+        return;
+    try {
+        lists->set_direct_map_type(faiss::DirectMap::NoMap);
+        lists->set_direct_map_type(faiss::DirectMap::Array);
+    } catch (const faiss::FaissException &) {
+        fail(ErrorKind::BadInput, "{} does not number its entries from 0 to {}; only an index whose ids are the datastore's entries can be imported.", file.string(),
+             index.ntotal - 1);
+    }
+}
+
 /// Nothing to do when the same index is finished already; throws when another one is.
 bool isFinished(const fs::path &folder, const Json &identity)
 {
@@ -319,7 +334,9 @@ void buildIndex(const fs::path &folder, const IndexConfig &config, std::shared_p
 void importIndex(const fs::path &folder, const fs::path &file, std::shared_ptr<const Datastore> datastore, const IndexConfig &config, JobControl &job)
 {
     const FolderLock lock(folder);
+    job.report("reading the index", "entries", 0, datastore->size());
     auto read = readFaissFile(file, *datastore, false);
+    renewDirectMap(*read, file);
     prepareForUse(*read);
     Manifest manifest = exactManifest(*datastore, read->metric_type == faiss::METRIC_INNER_PRODUCT ? Metric::InnerProduct : Metric::L2);
     const MappedFile source(file, MappedFile::Access::Sequential);

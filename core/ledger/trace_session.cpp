@@ -48,8 +48,8 @@ std::shared_ptr<const TraceSession> TraceSession::open(const Project &project, c
     std::shared_ptr<TraceSession> session(new TraceSession);
     session->m_name = open.row.name;
     session->m_replay = open.replay;
-    if (open.modelRow)
-        session->m_tokenizer = project.openTokenizer(*open.modelRow);
+    if (const auto tokenizer = open.modelRow ? open.modelRow : inputIn(project, open.datastoreRow, "tokenizer"))
+        session->m_tokenizer = project.openTokenizer(*tokenizer);
     if (datastoreTokens)
         session->m_datastoreTokens = project.openTokens(*datastoreTokens);
     session->m_datastoreCorpus = corpusBehind(project, datastoreTokens);

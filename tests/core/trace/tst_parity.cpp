@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Parity with the released code of kNN-LM and RetoMaton (knn-transformers): a golden bundle holds its inputs and outputs
-// for a grid of settings on a real model and real text. RETOSCOPE_GOLDEN_BUNDLE checks another bundle of the same kind.
-#include "base/error.h"
+// for a grid of settings on a real model and real text. RETOSCOPE_BUNDLE checks another bundle of the same kind.
 #include "base/job.h"
-#include "base/npy.h"
+#include "core/trace/golden_bundle.h"
 #include "datastore/distance.h"
 #include "index/index.h"
 #include "predict/knn_distribution.h"
@@ -16,101 +15,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 
 using namespace retoscope;
-namespace fs = std::filesystem;
+using namespace retoscope::test;
 
 namespace {
-
-constexpr std::int32_t kMax = 1024;
 
 /// What the bundle's README promises of an independent implementation.
 constexpr double allowedMean = 1e-5;
 constexpr double allowedPerToken = 2e-5;
 constexpr double allowedShareBeyond = 1e-3;
-
-template<typename T>
-std::vector<T> raw(const fs::path &path)
-{
-    const MappedFile file(path);
-    const std::span<const T> values = file.view<T>(0, file.size() / sizeof(T));
-    return {values.begin(), values.end()};
-}
-
-template<typename T>
-std::vector<T> npy(const fs::path &path)
-{
-    const NpyFile file(path);
-    const std::span<const T> values = file.values<T>();
-    return {values.begin(), values.end()};
-}
-
-fs::path fileLike(const fs::path &folder, const std::string &begin, const std::string &end)
-{
-    for (const auto &entry : fs::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
-        if (name.starts_with(begin) && name.ends_with(end))
-            return entry.path();
-    }
-    return {};
-}
-
-/// A bundle in the form in which Replay takes it.
-struct Bundle
-{
-    fs::path folder;
-    Json expected;
-    std::shared_ptr<const Datastore> datastore;
-    std::shared_ptr<const Clusters> clusters;
-    std::vector<float> decoded; ///< [N × D] what the index believes the keys to be
-    std::vector<float> queries, lmLogProbs;
-    std::vector<std::int32_t> labels, rows, documents;
-    std::vector<std::int64_t> tokenIndices;
-    std::int64_t positions = 0, subset = 0; ///< all; those of the RetoMaton settings
-    std::int32_t dimension = 0;
-
-    explicit Bundle(fs::path path) : folder(std::move(path)), expected(Json::parse(readFile(folder / "expected.json")))
-    {
-        const Json &store = expected.at("store");
-        const std::int64_t entries = store.at("N");
-        Datastore::Parts parts;
-        parts.keys = raw<std::byte>(fileLike(folder, "dstore_", "_keys.npy"));
-        parts.values = raw<std::int32_t>(fileLike(folder, "dstore_", "_vals.npy"));
-        parts.keyType = KeyType::Float16;
-        dimension = parts.dimension = std::int32_t(std::int64_t(parts.keys.size()) / (2 * entries));
-        datastore = Datastore::fromParts(std::move(parts));
-        std::vector<std::int32_t> states = npy<std::int32_t>(folder / "cluster_ids.npy");
-        const std::int32_t count = 1 + *std::max_element(states.begin(), states.end());
-        clusters = Clusters::fromAssignment(std::move(states), count);
-        queries = npy<float>(folder / "queries.npy");
-        lmLogProbs = npy<float>(folder / "lm_logprob_label.npy");
-        labels = npy<std::int32_t>(folder / "labels.npy");
-        rows = npy<std::int32_t>(folder / "row_id.npy");
-        for (const std::int32_t index : npy<std::int32_t>(folder / "target_pos.npy"))
-            tokenIndices.push_back(index);
-        positions = std::int64_t(labels.size());
-        documents.assign(labels.size(), 0);
-        subset = std::count_if(rows.begin(), rows.end(), [&](std::int32_t row) { return row < store.at("reto_rows").get<std::int32_t>(); });
-        decode();
-    }
-
-    /// decoded(i) = ivf_centroids[list_no[i]] + concat_m pq_centroids[m, codes[i, m]]
-    void decode()
-    {
-        const std::vector<float> coarse = npy<float>(folder / "ivf_centroids.npy"), fine = npy<float>(folder / "pq_centroids.npy");
-        const std::vector<std::int32_t> lists = npy<std::int32_t>(folder / "ivf_list_no.npy");
-        const std::vector<std::uint8_t> codes = npy<std::uint8_t>(folder / "pq_codes.npy");
-        const std::size_t d = std::size_t(dimension), m = codes.size() / lists.size(), part = d / m, words = fine.size() / d;
-        decoded.resize(lists.size() * d);
-        for (std::size_t i = 0; i < lists.size(); ++i) {
-            for (std::size_t c = 0; c < d; ++c)
-                decoded[i * d + c] = coarse[std::size_t(lists[i]) * d + c] + fine[((c / part) * words + codes[i * m + c / part]) * part + c % part];
-        }
-    }
-};
 
 struct Recording
 {
@@ -120,6 +35,7 @@ struct Recording
 
 void measureExactly(const Bundle &bundle, Recording &recording)
 {
+    const std::int32_t kMax = bundle.kMax;
     recording.exactDistances.resize(recording.ids.size(), std::numeric_limits<float>::infinity());
     std::vector<std::int32_t> ids;
     for (std::int64_t t = 0; t < bundle.positions; ++t) {
@@ -132,7 +48,9 @@ void measureExactly(const Bundle &bundle, Recording &recording)
 Recording searchFaiss(const Bundle &bundle, int nprobe)
 {
     const std::unique_ptr<faiss::Index> index(faiss::read_index(fileLike(bundle.folder, "index_", ".indexed").c_str()));
-    dynamic_cast<faiss::IndexIVF &>(*index).nprobe = std::size_t(nprobe);
+    if (auto *lists = dynamic_cast<faiss::IndexIVF *>(index.get()))
+        lists->nprobe = std::size_t(nprobe);
+    const std::int32_t kMax = bundle.kMax;
     Recording recording;
     recording.ids.resize(std::size_t(bundle.positions) * kMax);
     recording.indexDistances.resize(recording.ids.size());
@@ -156,34 +74,8 @@ Recording searchFaiss(const Bundle &bundle, int nprobe)
 Recording searchExactly(const Bundle &bundle)
 {
     Neighbours neighbours;
-    Index::exact(bundle.datastore)->search(bundle.queries, kMax, {}, neighbours);
+    Index::exact(bundle.datastore)->search(bundle.queries, bundle.kMax, {}, neighbours);
     return {std::move(neighbours.ids), std::move(neighbours.distances), {}};
-}
-
-EvaluationSettings settingsOf(const Json &entry)
-{
-    EvaluationSettings settings;
-    settings.automaton = AutomatonSettings::reference();
-    const std::string kind = entry.at("kind");
-    settings.method = kind == "base" ? Method::Base : kind == "knn" ? Method::KnnLm : Method::Retomaton;
-    if (settings.method == Method::Base)
-        return settings;
-    settings.k = entry.at("k");
-    settings.temperature = entry.at("T");
-    settings.lambda = entry.at("lmbda");
-    settings.distances = entry.at("recompute").get<bool>() ? DistanceSource::Exact : DistanceSource::Index;
-    if (entry.value("sim", std::string("l2")) == "dot")
-        settings.referenceSimilarity = ReferenceSimilarity::Dot;
-    if (settings.method == Method::Retomaton) {
-        settings.useClusters = entry.at("members");
-        settings.automaton.minKnns = entry.at("min_knns");
-        settings.automaton.maxKnns = entry.at("max_knns");
-        settings.automaton.pointers = !entry.value("no_pointer", false);
-        settings.referenceBatch = entry.value("batch", 1);
-        if (entry.value("stable", false))
-            settings.automaton.ties = TieOrder::Stable;
-    }
-    return settings;
 }
 
 } // namespace
@@ -220,22 +112,18 @@ private:
 
 void ParityTest::initTestCase()
 {
-    fs::path folder;
-    if (const char *bundle = std::getenv("RETOSCOPE_GOLDEN_BUNDLE"))
-        folder = bundle;
-    else if (const char *shared = std::getenv("RETOSCOPE_SHARED"))
-        folder = fs::path(shared) / "golden" / "bundle_stories260k";
-    if (folder.empty() || !fs::exists(folder / "expected.json"))
-        QSKIP("No golden bundle: set RETOSCOPE_SHARED, or RETOSCOPE_GOLDEN_BUNDLE to the folder of one.");
+    const fs::path folder = goldenBundleFolder();
+    if (folder.empty())
+        QSKIP(noGoldenBundle);
     m_bundle = std::make_unique<Bundle>(folder);
 }
 
 const Replay &ParityTest::replayFor(const Json &entry)
 {
     const Bundle &b = *m_bundle;
-    const std::string name = entry.value("exact", false) ? "exact" : "nprobe " + std::to_string(entry.value("probe", 32));
+    const std::string name = entry.value("exact", false) ? "exact" : "nprobe " + std::to_string(b.probeOf(entry));
     if (!m_recordings.contains(name))
-        m_recordings[name] = name == "exact" ? searchExactly(b) : searchFaiss(b, entry.value("probe", 32));
+        m_recordings[name] = name == "exact" ? searchExactly(b) : searchFaiss(b, b.probeOf(entry));
     const std::int64_t n = entry.at("metrics").at("n");
     std::unique_ptr<Replay> &replay = m_replays[{name, n}];
     if (replay)
@@ -244,7 +132,8 @@ const Replay &ParityTest::replayFor(const Json &entry)
     const std::size_t count = std::size_t(n);
     TraceArrays a;
     a.positions = n;
-    a.kMax = kMax;
+    const std::size_t kMax = std::size_t(b.kMax);
+    a.kMax = b.kMax;
     a.dimension = b.dimension;
     a.targets = std::span(b.labels).first(count);
     a.tokenIndices = std::span(b.tokenIndices).first(count);
@@ -270,7 +159,7 @@ void ParityTest::setting_data()
     QTest::addColumn<int>("index");
     if (!m_bundle)
         return;
-    const Json &settings = m_bundle->expected.at("settings");
+    const Json &settings = m_bundle->settings();
     for (std::size_t i = 0; i < settings.size(); ++i)
         QTest::newRow(settings[i].at("id").get<std::string>().c_str()) << int(i);
 }
@@ -278,7 +167,7 @@ void ParityTest::setting_data()
 void ParityTest::setting()
 {
     QFETCH(int, index);
-    const Json &entry = m_bundle->expected.at("settings").at(std::size_t(index));
+    const Json &entry = m_bundle->settings().at(std::size_t(index));
     const std::string id = entry.at("id");
     const Json &metrics = entry.at("metrics");
     const Replay &replay = replayFor(entry);
@@ -355,8 +244,16 @@ void ParityTest::recordedWalk_data()
     QTest::addColumn<QString>("id");
     if (!m_bundle)
         return;
-    QTest::newRow("members") << "trace_members_min1" << "ivfpq_reto_k1024_T1_l0.25_norecomp_members_min1_max1024";
-    QTest::newRow("no members") << "trace_nomembers_min8" << "ivfpq_reto_k1024_T1_l0.25_norecomp_nomembers_min8_max1024";
+    // trace_members_min1.cand_ids.npy: the setting with clusters, this min_knns and the released code's defaults
+    for (const Json &setting : m_bundle->settings()) {
+        if (setting.at("kind") != "reto")
+            continue;
+        const auto name = fmt::format("trace_{}_min{}", setting.at("members").get<bool>() ? "members" : "nomembers", setting.at("min_knns").get<std::int64_t>());
+        const std::string id = setting.at("id");
+        const bool plain = !setting.value("exact", false) && !setting.value("recompute", false) && id == fmt::format("ivfpq_reto_k1024_T1_l0.25_norecomp_{}_max1024", name.substr(6));
+        if (plain && fs::exists(m_bundle->folder / "trace" / (name + ".cand_ids.npy")))
+            QTest::newRow(name.c_str()) << QString::fromStdString(name) << QString::fromStdString(id);
+    }
 }
 
 /// Candidates, distances, pointers and decisions, position by position. FAISS itself swaps neighbours whose distances differ
@@ -368,13 +265,11 @@ void ParityTest::recordedWalk()
     QFETCH(QString, id);
     const fs::path folder = m_bundle->folder / "trace";
     const auto path = [&](const char *what) { return folder / (trace.toStdString() + "." + what + ".npy"); };
-    if (!fs::exists(path("cand_ids")))
-        QSKIP("This bundle has no recorded walk of that name.");
     const auto offsets = npy<std::int64_t>(path("cand_offsets")), pointerOffsets = npy<std::int64_t>(path("ptr_offsets"));
     const auto ids = npy<std::int32_t>(path("cand_ids")), pointers = npy<std::int32_t>(path("ptr_ids"));
     const auto negatedDistances = npy<float>(path("cand_negdist"));
     const auto searched = npy<std::uint8_t>(path("searched"));
-    const Json &settings = m_bundle->expected.at("settings");
+    const Json &settings = m_bundle->settings();
     const auto entry = std::find_if(settings.begin(), settings.end(), [&](const Json &s) { return s.at("id") == id.toStdString(); });
     QVERIFY(entry != settings.end());
     const Replay &replay = replayFor(*entry);
