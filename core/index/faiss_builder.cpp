@@ -271,19 +271,25 @@ void addRecall(Manifest &manifest, const IndexConfig &config, const Index &index
     manifest.info["recall"] = {{"at", recall.at}, {"value", recall.value}, {"sample", recall.sample}, {"nprobe", recall.parameters.nprobe}};
 }
 
-/// Which entry lies where is found out anew: what a file of others says about it is not checked by FAISS, but building it is.
-void renewDirectMap(faiss::Index &index, const fs::path &file)
+/// The lists of an inverted file name the entries that they hold. FAISS does not check what a file of others says, nor where
+/// it says that each entry lies; both are found out anew here.
+void requireEveryEntry(faiss::Index &index, const fs::path &file)
 {
     auto *lists = faiss::ivflib::try_extract_index_ivf(&index);
-    if (!lists || lists->direct_map.type == faiss::DirectMap::NoMap)
-        return;
+    if (!lists)
+        return; // entries are where they were added
+    const auto refuse = [&](const std::string &what) {
+        fail(ErrorKind::BadInput, "{} {}; only an index whose ids are the datastore's entries, 0 to {}, can be imported.", file.string(), what, index.ntotal - 1);
+    };
     try {
         lists->set_direct_map_type(faiss::DirectMap::NoMap);
         lists->set_direct_map_type(faiss::DirectMap::Array);
     } catch (const faiss::FaissException &) {
-        fail(ErrorKind::BadInput, "{} does not number its entries from 0 to {}; only an index whose ids are the datastore's entries can be imported.", file.string(),
-             index.ntotal - 1);
+        refuse("holds ids beyond its number of entries");
     }
+    const auto missing = std::ranges::find(lists->direct_map.array, -1);
+    if (missing != lists->direct_map.array.end())
+        refuse(fmt::format("lacks the entry {}", missing - lists->direct_map.array.begin()));
 }
 
 /// Nothing to do when the same index is finished already; throws when another one is.
@@ -336,7 +342,7 @@ void importIndex(const fs::path &folder, const fs::path &file, std::shared_ptr<c
     const FolderLock lock(folder);
     job.report("reading the index", "entries", 0, datastore->size());
     auto read = readFaissFile(file, *datastore, false);
-    renewDirectMap(*read, file);
+    requireEveryEntry(*read, file);
     prepareForUse(*read);
     Manifest manifest = exactManifest(*datastore, read->metric_type == faiss::METRIC_INNER_PRODUCT ? Metric::InnerProduct : Metric::L2);
     const MappedFile source(file, MappedFile::Access::Sequential);

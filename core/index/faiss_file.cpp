@@ -125,8 +125,7 @@ void walkDirectMap(Walker &file, std::int64_t entries)
 void walkInvertedLists(Walker &file, std::uint64_t lists, std::int64_t entries, std::uint64_t codeSize)
 {
     const std::string type = file.fourCharacters();
-    if (type == "il00")
-        return;
+    file.require(type != "il00", "it has no inverted lists");
     file.require(type == "ilar", "its inverted lists are of a kind that is not read here");
     file.require(file.read<std::uint64_t>() == lists, "its inverted lists are not as many as its centroids");
     file.require(file.read<std::uint64_t>() == codeSize, "its inverted lists hold codes of another size");

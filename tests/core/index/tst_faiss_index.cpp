@@ -8,6 +8,10 @@
 #include "index/index.h"
 #include "index/sample.h"
 
+#include <faiss/IndexFlat.h>
+#include <faiss/IndexIVFFlat.h>
+#include <faiss/index_io.h>
+
 #include <QtTest>
 
 #include <cmath>
@@ -381,6 +385,33 @@ private Q_SLOTS:
         QVERIFY2(found.contains("the index's number of entries is 2000 here and 1999 there"), qPrintable(found));
         writeFileAtomically(path("text"), "This is no index at all, only a line of text that is long enough.");
         QVERIFY(sentenceOf([&] { importIndex(path("other"), path("text"), store, withFactory(""), job); }) != "no error");
+    }
+
+    /// knnmt stores token ids where the entries' numbers should be: neither pointers nor contexts could follow.
+    void importOfOtherIds()
+    {
+        const auto store = makeStore(2000);
+        std::vector<float> keys(2000 * std::size_t(store->dimension()));
+        store->copyKeys(0, 2000, keys.data());
+        const auto written = [&](std::int64_t modulus, std::int64_t shift) {
+            faiss::IndexFlatL2 quantizer(store->dimension());
+            faiss::IndexIVFFlat index(&quantizer, std::size_t(store->dimension()), 4);
+            index.train(2000, keys.data());
+            std::vector<std::int64_t> ids(2000);
+            for (std::size_t i = 0; i < ids.size(); ++i)
+                ids[i] = std::int64_t(i) % modulus + shift;
+            index.add_with_ids(2000, keys.data(), ids.data());
+            const fs::path file = path(std::to_string(modulus) + ".faiss");
+            faiss::write_index(&index, file.c_str());
+            return file;
+        };
+        JobControl job;
+        const QString tokens = sentenceOf([&] { importIndex(path("a"), written(50, 0), store, withFactory(""), job); });
+        QVERIFY2(tokens.contains("lacks the entry 50") && tokens.contains("0 to 1999"), qPrintable(tokens));
+        const QString beyond = sentenceOf([&] { importIndex(path("b"), written(2000, 7), store, withFactory(""), job); });
+        QVERIFY2(beyond.contains("holds ids beyond its number of entries"), qPrintable(beyond));
+        importIndex(path("c"), written(2000, 0), store, withFactory(""), job);
+        QVERIFY(Index::open(path("c"), store)->manifest().info.at("recall").at("value").get<double>() > 0.99);
     }
 
     void sample()
