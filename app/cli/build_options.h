@@ -4,8 +4,6 @@
 
 #include "session.h"
 
-#include "ledger/imports.h"
-
 #include <CLI/CLI.hpp>
 
 #include <string>
@@ -57,8 +55,5 @@ CorpusSplit corpusSplitFromString(const std::string &text, Split standard); ///<
 
 /// Prints "corpus demo: 12 documents …" with where it lies and returns its JSON.
 Json reportArtefact(Session &session, const Project &project, const ArtefactRow &row, const std::string &summary);
-
-/// Prints each file with its type and shape; returns {"files": […]}.
-Json reportExport(Session &session, const std::vector<ExportedFile> &files);
 
 } // namespace retoscope::cli

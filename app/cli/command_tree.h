@@ -55,6 +55,5 @@ void addGenerateCommand(CommandTree &tree);
 void addRunsCommands(CommandTree &tree);
 void addRunCommand(CommandTree &tree);
 void addDoctorCommand(CommandTree &tree);
-void addImportCommands(CommandTree &tree); ///< after the groups that they belong to
 
 } // namespace retoscope::cli

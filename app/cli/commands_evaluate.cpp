@@ -3,6 +3,7 @@
 #include "build_options.h"
 #include "command_tree.h"
 #include "evaluation_options.h"
+#include "import_commands.h"
 #include "terminal.h"
 #include "text_table.h"
 

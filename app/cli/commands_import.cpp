@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Artefacts of other programs in and out: `… import` and `… export` of datastores, indexes, clusters and traces.
-#include "build_options.h"
-#include "command_tree.h"
+#include "import_commands.h"
 
-#include "ledger/imports.h"
+#include "build_options.h"
 
 #include <functional>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // retoscope-cli: argument parsing and output; the work is in core/ledger/operations.h.
 #include "command_tree.h"
+#include "import_commands.h"
 #include "terminal.h"
 
 #include "base/error.h"
