@@ -86,8 +86,8 @@ ArtefactRow tokenizerNamed(Project &project, const std::string &text, const Requ
     return addTokenizer(project, text, request, job);
 }
 
-/// An index of other keys finds neighbours at random: it is refused and leaves nothing behind.
-void requireSomeRecall(const Index &index, const fs::path &file, const fs::path &folder)
+/// An index of other keys finds neighbours at random.
+void requireSomeRecall(const Index &index, const fs::path &file)
 {
     const auto recall = index.manifest().info.find("recall");
     if (recall == index.manifest().info.end())
@@ -96,14 +96,27 @@ void requireSomeRecall(const Index &index, const fs::path &file, const fs::path 
     const int at = recall->at("at").get<int>();
     const double value = recall->at("value").get<double>();
     const double least = std::max(leastShare, 2.0 * at / index.manifest().identity.at("entries").get<double>());
-    if (least > mostShare || value >= least)
-        return;
-    for (const auto &entry : fs::directory_iterator(folder)) {
-        if (entry.path().filename() != ".lock")
-            fs::remove(entry.path());
+    if (least < mostShare && value < least)
+        fail(ErrorKind::Mismatch, "{} finds {:.1f} % of the {} true neighbours of stored keys, so it was hardly built from the keys of this datastore; name the datastore it belongs to, or give --force.",
+             file.string(), 100 * value, at);
+}
+
+/// Files that were refused half-way cannot be continued: nothing is left of them.
+template<typename Work>
+void importInto(const fs::path &folder, const Work &work)
+{
+    try {
+        work();
+    } catch (const Error &error) {
+        if (error.kind() == ErrorKind::BadInput || error.kind() == ErrorKind::Mismatch || error.kind() == ErrorKind::Corrupt) {
+            std::error_code code;
+            for (const auto &entry : fs::directory_iterator(folder, code)) {
+                if (entry.path().filename() != ".lock")
+                    fs::remove(entry.path(), code);
+            }
+        }
+        throw;
     }
-    fail(ErrorKind::Mismatch, "{} finds {:.1f} % of the {} true neighbours of stored keys, so it was hardly built from the keys of this datastore; name the datastore it belongs to, or give --force.",
-         file.string(), 100 * value, at);
 }
 
 /// One .npy file after another into one folder.
@@ -169,7 +182,7 @@ ArtefactRow addDatastore(Project &project, const DatastoreSource &files, const s
         Forecast forecast{"the datastore", formatCount(layout.entries) + " entries"};
         forecast.diskBytes = static_cast<std::uint64_t>(layout.entries) * (row.rowBytes() + sizeof(std::int32_t));
         admit(forecast, folder, request.force, job);
-        importDatastore(folder, source, vocabulary, job);
+        importInto(folder, [&] { importDatastore(folder, source, vocabulary, job); });
         const auto datastore = Datastore::open(folder);
         Json info = datastore->manifest().info;
         info["entries"] = datastore->size();
@@ -195,10 +208,13 @@ ArtefactRow addIndex(Project &project, const fs::path &file, const ArtefactRow &
         forecast.diskBytes = fs::file_size(file);
         forecast.memoryBytes = 2 * forecast.diskBytes; // FAISS's and, while it is written, its direct map
         admit(forecast, folder, request.force, job);
-        importIndex(folder, file, store, config, job);
-        const auto index = Index::open(folder, store);
-        if (!request.force)
-            requireSomeRecall(*index, file, folder);
+        std::shared_ptr<const Index> index;
+        importInto(folder, [&] {
+            importIndex(folder, file, store, config, job);
+            index = Index::open(folder, store);
+            if (!request.force)
+                requireSomeRecall(*index, file);
+        });
         Json info = index->manifest().info;
         info["source_xxh3"] = index->manifest().identity.at("source_xxh3");
         return Built{index->fingerprint(), info, {}};
@@ -215,7 +231,8 @@ ArtefactRow addClusters(Project &project, const fs::path &file, const ArtefactRo
     plan.inputs = {inputFrom("datastore", datastore)};
     plan.identity = {{"file", checksumOf(file, job)}};
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
-        importClusters(folder, file, *project.openDatastore(datastore), job);
+        const auto store = project.openDatastore(datastore);
+        importInto(folder, [&] { importClusters(folder, file, *store, job); });
         const auto clusters = Clusters::open(folder);
         Json info = clusters->manifest().info;
         info["states"] = clusters->states();
@@ -249,7 +266,7 @@ ArtefactRow addTrace(Project &project, const TraceSource &source, const TraceImp
         Forecast forecast{"the trace", formatCount(positions) + " positions"};
         forecast.diskBytes = trace_format::diskBytes({positions, config.k, store->dimension(), 0, searcher->isExact(), false});
         admit(forecast, folder, request.force, job);
-        importTrace(folder, source, config, store, *searcher, job);
+        importInto(folder, [&] { importTrace(folder, source, config, store, *searcher, job); });
         const auto trace = Trace::open(folder, store);
         double sum = 0;
         for (const float logProb : trace->arrays().lmLogProbs)

@@ -157,6 +157,9 @@ void TestImport::initTestCase()
     writeRaw(QStringLiteral("one_less.npy"), tail);
     for (const auto *name : {"csr_numpy1_protocol4.pkl", "csr_numpy2_protocol0.pkl", "refused_system.pkl"})
         QVERIFY(QFile::copy(QStringLiteral(RETOSCOPE_TEST_DATA "/pickles/") + QLatin1String(name), file(QLatin1String(name))));
+    auto infinite = store.keys;
+    infinite[3 * dimension] = INFINITY;
+    writeRaw(QStringLiteral("infinite_keys.npy"), infinite);
     writeRaw(QStringLiteral("sixteen_keys.npy"), std::vector<float>(store.keys.begin(), store.keys.begin() + 16 * dimension));
     writeRaw(QStringLiteral("sixteen_vals.npy"), std::vector<std::int32_t>(store.tokens.begin(), store.tokens.begin() + 16));
 }
@@ -310,6 +313,8 @@ void TestImport::refusals_data()
     row("keys missing", "datastore import --keys @nothing.npy --values @wiki_vals.npy --dimension 16", {QStringLiteral("nothing.npy")});
     row("documents short", "datastore import --keys @dstore_gpt2_1200_16_keys.npy --values @dstore_gpt2_1200_16_vals.npy --documents @sequences.npy --name no",
         {QStringLiteral("sequences.npy ends at 3"), QStringLiteral("1200 entries")});
+    row("keys not numbers", "datastore import --keys @infinite_keys.npy --values @wiki_vals.npy --dimension 16 --entries 1200 --name no",
+        {QStringLiteral("infinite_keys.npy"), QStringLiteral("entry 3"), QStringLiteral("infinite or none")});
     row("tokenizer missing", "datastore import --keys @dstore_gpt2_1200_16_keys.npy --values @dstore_gpt2_1200_16_vals.npy --tokenizer nobody --name no",
         {QStringLiteral("'nobody' is neither a tokenizer or model")});
     row("index is garbage", "index import @garbage.faiss --datastore store", {QStringLiteral("garbage.faiss"), QStringLiteral("not a sound FAISS index")});
@@ -366,7 +371,12 @@ void TestImport::refusalsLeaveNothing()
     QVERIFY2(foreign.err.contains("hardly built from the keys of this datastore"), foreign.err.constData());
     const auto project = call(QStringLiteral("project show"));
     VERIFY_DONE(project);
-    QVERIFY2(!project.out.contains("\"failed\"") && !project.out.contains("\"no\""), project.out.constData());
+    for (const auto &artefact : project.json.value(QStringLiteral("artefacts")).toArray()) {
+        const auto row = artefact.toObject();
+        QVERIFY2(row.value(QStringLiteral("name")) != QStringLiteral("no"), project.out.constData());
+        QVERIFY2(row.value(QStringLiteral("state")).toString(QStringLiteral("ready")) == QStringLiteral("ready"), project.out.constData());
+    }
+    QVERIFY(!QDir(m_project + QStringLiteral("/artefacts/trace/no")).exists() && !QDir(m_project + QStringLiteral("/artefacts/datastore/no")).exists());
     VERIFY_DONE(call(QStringLiteral("index import @index_gpt2_1200_16.indexed --datastore noise --recall-at 8 --force")));
     VERIFY_DONE(call(QStringLiteral("doctor")));
 }
