@@ -73,10 +73,32 @@ def write_refused(folder):
     write(folder, "refused_big_integer", 1 << 200, 4)
 
 
+def write_wrong_members(folder):
+    """Matrices that can be read but are no clustering."""
+    twice = matrix()
+    twice.indices[0] = 5  # entry 5 is in cluster 0 already, and entry 0 in none
+    write(folder, "members_twice", twice, 4)
+    missing = matrix()[:6]  # without cluster 6, entry 15 is nowhere
+    write(folder, "members_missing", missing, 4)
+    beyond = matrix()
+    beyond.indices[3] = 400
+    write(folder, "members_beyond", beyond, 4)
+    descending = matrix()
+    descending.indptr[2] = 0
+    write(folder, "members_descending", descending, 4)
+    wide = scipy.sparse.csr_matrix(matrix(), shape=(SEVEN, len(STATES)))
+    wide.resize(SEVEN, len(STATES) + 4)
+    write(folder, "members_wide", scipy.sparse.csr_matrix((wide.data, wide.indices, wide.indptr), shape=wide.shape), 4)
+    floats = matrix()
+    floats.indices = floats.indices.astype(numpy.float64)
+    write(folder, "members_floats", floats, 4)
+
+
 if __name__ == "__main__":
     target, name = sys.argv[1:]
     os.makedirs(target, exist_ok=True)
     write_accepted(target, name)
     if name == "numpy1":
         write_refused(target)
+        write_wrong_members(target)
     print(f"numpy {numpy.__version__}, scipy {scipy.__version__}, {len(os.listdir(target))} files in {target}")

@@ -401,7 +401,7 @@ private Q_SLOTS:
             for (std::size_t i = 0; i < ids.size(); ++i)
                 ids[i] = std::int64_t(i) % modulus + shift;
             index.add_with_ids(2000, keys.data(), ids.data());
-            const fs::path file = path(std::to_string(modulus) + ".faiss");
+            const fs::path file = path((std::to_string(modulus) + ".faiss").c_str());
             faiss::write_index(&index, file.c_str());
             return file;
         };
