@@ -4,19 +4,37 @@
 #include "foss/foss_view.h"
 #include "plot/theme.h"
 #include "shell/app_settings.h"
+#include "shell/appearance.h"
 #include "shell/main_window.h"
 #include "shell/project_snapshot.h"
+#include "shell/view_export.h"
+#include "shell/view_layouts.h"
 
 #include <QApplication>
 #include <QCommandLineParser>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
+#include <optional>
 
 using namespace retoscope;
 
 namespace {
 
 constexpr int usageError = 2;
+
+struct Options
+{
+    QCommandLineOption exportView{QStringLiteral("export"), QApplication::translate("main", "Draw VIEW into a file and exit, without a display; “window” draws all of the window."), QStringLiteral("VIEW")};
+    QCommandLineOption to{QStringLiteral("to"), QApplication::translate("main", "File to draw into; its suffix says how: .pdf, .svg, .png, for tables .csv, .md, .tex."), QStringLiteral("FILE")};
+    QCommandLineOption size{QStringLiteral("size"), QApplication::translate("main", "Size of the drawing, WIDTHxHEIGHT."), QStringLiteral("SIZE"), QStringLiteral("720x480")};
+    QCommandLineOption position{QStringLiteral("position"), QApplication::translate("main", "Token to look at, counted from 0; without it the one that retrieval helped most."), QStringLiteral("N")};
+    QCommandLineOption settings{QStringLiteral("settings"), QApplication::translate("main", "Evaluation settings to draw with, e.g. {\"lambda\": 0.3}."), QStringLiteral("JSON")};
+    QCommandLineOption theme{QStringLiteral("theme"), QApplication::translate("main", "system, light or dark."), QStringLiteral("THEME"), QStringLiteral("system")};
+    QCommandLineOption layout{QStringLiteral("layout"), QApplication::translate("main", "Arrangement of the views: explore, automaton, sweep, runs, or one of your own."), QStringLiteral("NAME")};
+    QCommandLineOption description{QStringLiteral("description"), QApplication::translate("main", "Project description that “Run all” runs."), QStringLiteral("FILE")};
+};
 
 QSize sizeFromString(const QString &text)
 {
@@ -27,23 +45,89 @@ QSize sizeFromString(const QString &text)
     return size;
 }
 
-void exportView(const QString &view, const QString &file, const QSize &size, const QString &folder)
+std::int64_t positionFromString(const QString &text)
 {
-    if (view != QLatin1String("foss"))
-        fail(ErrorKind::Usage, "--export {}: there is no such view; the view that can be exported is foss.", view.toStdString());
-    const auto snapshot = ProjectWatcher::read(folder.toStdString());
+    bool isNumber = false;
+    const qlonglong position = text.toLongLong(&isNumber);
+    if (!isNumber || position < 0)
+        fail(ErrorKind::Usage, "--position {}: write a whole number from 0.", text.toStdString());
+    return position;
+}
+
+void checkLayout(const QString &layout, const QStringList &ownLayouts)
+{
+    if (builtInLayout(layout) || ownLayouts.contains(layout))
+        return;
+    QStringList known = ownLayouts;
+    for (const ViewLayout &builtIn : builtInLayouts())
+        known << builtIn.id;
+    fail(ErrorKind::Usage, "--layout {}: there is no such layout; the layouts are {}.", layout.toStdString(), known.join(QStringLiteral(", ")).toStdString());
+}
+
+/// As long as no view of that name is registered.
+void exportFossCurve(const ExportRequest &request)
+{
+    const auto snapshot = ProjectWatcher::read(request.project.toStdString());
     FossView foss;
     if (!snapshot->fossCurves.empty())
         foss.setFigure(FossFigure::fromCurve(snapshot->fossCurves.front()));
-    foss.exportFigure(file, size);
+    foss.exportFigure(request.file, request.size);
+}
+
+void runExport(const QCommandLineParser &parser, const Options &options)
+{
+    if (parser.positionalArguments().isEmpty() || !parser.isSet(options.to))
+        fail(ErrorKind::Usage, "--export needs --to FILE and a project folder.");
+    ExportRequest request;
+    request.view = parser.value(options.exportView);
+    request.file = parser.value(options.to);
+    request.project = parser.positionalArguments().front();
+    request.description = parser.value(options.description);
+    request.settings = parser.value(options.settings);
+    const bool wholeWindow = request.view == QLatin1String("window");
+    request.size = wholeWindow && !parser.isSet(options.size) ? QSize(1280, 800) : sizeFromString(parser.value(options.size));
+    if (parser.isSet(options.position))
+        request.position = positionFromString(parser.value(options.position));
+    if (parser.isSet(options.layout)) {
+        request.layout = parser.value(options.layout);
+        checkLayout(request.layout, {});
+    }
+    if (request.view == QLatin1String("foss") && std::ranges::find(viewRegistry(), request.view, &ViewEntry::id) == viewRegistry().end())
+        exportFossCurve(request);
+    else
+        exportHeadless(request, viewRegistry());
+}
+
+int runWindow(QApplication &application, const QCommandLineParser &parser, const Options &options, Theme theme)
+{
+    AppSettings settings;
+    const Appearance appearance(application, settings, parser.isSet(options.theme) ? std::optional(theme) : std::nullopt);
+    if (parser.isSet(options.layout)) {
+        checkLayout(parser.value(options.layout), settings.userLayouts());
+        settings.setLayout(parser.value(options.layout));
+    }
+    MainWindow window(settings);
+    if (parser.isSet(options.description))
+        window.setDescription(parser.value(options.description).toStdString());
+    if (!parser.positionalArguments().isEmpty()) {
+        window.openProject(parser.positionalArguments().front().toStdString());
+        window.startTourOnce();
+    }
+    window.QWidget::show();
+    return QApplication::exec();
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
+    // --export needs no display: the platform is chosen before QApplication looks for one.
+    const bool exporting = std::any_of(argv, argv + argc, [](const char *argument) { return std::strncmp(argument, "--export", 8) == 0; });
+    if (exporting && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
+        qputenv("QT_QPA_PLATFORM", "offscreen");
     QApplication application(argc, argv);
     QApplication::setApplicationName(QStringLiteral("retoscope"));
+    QApplication::setOrganizationName(QStringLiteral("retoscope"));
     QApplication::setApplicationDisplayName(QStringLiteral("Retoscope"));
     QApplication::setApplicationVersion(QStringLiteral(RETOSCOPE_VERSION));
     QApplication::setDesktopFileName(QStringLiteral("retoscope"));
@@ -53,40 +137,22 @@ int main(int argc, char **argv)
     parser.addHelpOption();
     parser.addVersionOption();
     parser.addPositionalArgument(QStringLiteral("PROJECT"), QApplication::translate("main", "Project folder to open."), QStringLiteral("[PROJECT]"));
-    const QCommandLineOption exportOption(QStringLiteral("export"), QApplication::translate("main", "Draw VIEW (foss) into a file and exit."), QStringLiteral("VIEW"));
-    const QCommandLineOption toOption(QStringLiteral("to"), QApplication::translate("main", "File to draw into: .pdf, .svg or .png."), QStringLiteral("FILE"));
-    const QCommandLineOption sizeOption(QStringLiteral("size"), QApplication::translate("main", "Size of the drawing, WIDTHxHEIGHT."), QStringLiteral("SIZE"), QStringLiteral("720x480"));
-    const QCommandLineOption themeOption(QStringLiteral("theme"), QApplication::translate("main", "system, light or dark."), QStringLiteral("THEME"), QStringLiteral("system"));
-    const QCommandLineOption descriptionOption(QStringLiteral("description"), QApplication::translate("main", "Project description that “Run all” runs."), QStringLiteral("FILE"));
-    parser.addOptions({exportOption, toOption, sizeOption, themeOption, descriptionOption});
+    const Options options;
+    parser.addOptions({options.exportView, options.to, options.size, options.position, options.settings, options.theme, options.layout, options.description});
     parser.process(application);
 
     try {
         bool known = false;
-        const Theme theme = themeFromString(parser.value(themeOption), &known);
+        const Theme theme = themeFromString(parser.value(options.theme), &known);
         if (!known)
-            fail(ErrorKind::Usage, "--theme {}: choose system, light or dark.", parser.value(themeOption).toStdString());
-        const QStringList positional = parser.positionalArguments();
-        if (positional.size() > 1)
-            fail(ErrorKind::Usage, "One project folder can be opened at a time; {} were given.", positional.size());
-
-        if (parser.isSet(exportOption)) {
-            if (positional.isEmpty() || !parser.isSet(toOption))
-                fail(ErrorKind::Usage, "--export needs --to FILE and a project folder.");
-            applyTheme(application, theme == Theme::System ? Theme::Light : theme);
-            exportView(parser.value(exportOption), parser.value(toOption), sizeFromString(parser.value(sizeOption)), positional.front());
-            return 0;
-        }
-
-        AppSettings settings;
-        applyTheme(application, parser.isSet(themeOption) ? theme : settings.theme());
-        MainWindow window(settings);
-        if (parser.isSet(descriptionOption))
-            window.setDescription(parser.value(descriptionOption).toStdString());
-        if (!positional.isEmpty())
-            window.openProject(positional.front().toStdString());
-        window.QWidget::show();
-        return QApplication::exec();
+            fail(ErrorKind::Usage, "--theme {}: choose system, light or dark.", parser.value(options.theme).toStdString());
+        if (parser.positionalArguments().size() > 1)
+            fail(ErrorKind::Usage, "One project folder can be opened at a time; {} were given.", parser.positionalArguments().size());
+        if (!parser.isSet(options.exportView))
+            return runWindow(application, parser, options, theme);
+        applyTheme(application, theme == Theme::System ? Theme::Light : theme);
+        runExport(parser, options);
+        return 0;
     } catch (const Error &error) {
         std::fprintf(stderr, "retoscope: %s\n", error.what());
         return error.kind() == ErrorKind::Usage ? usageError : 1;

@@ -75,7 +75,8 @@ bool isDark(const QPalette &palette)
 
 void applyTheme(QApplication &application, Theme theme)
 {
-    const bool dark = theme == Theme::Dark || (theme == Theme::System && isDark(application.palette()));
+    static const bool desktopIsDark = isDark(application.palette()); // as the program found it, before its first own palette
+    const bool dark = theme == Theme::Dark || (theme == Theme::System && desktopIsDark);
     application.setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
     application.setPalette(dark ? darkPalette() : lightPalette());
 }

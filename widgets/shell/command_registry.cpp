@@ -43,6 +43,15 @@ void CommandRegistry::adopt(const QString &id, const QString &category, QAction 
     insert({std::move(command), action, scope});
 }
 
+void CommandRegistry::remove(const QString &id)
+{
+    if (const Item *known = item(id)) {
+        delete known->action.data();
+        std::erase_if(m_items, [&](const Item &other) { return other.command.id == id; });
+        Q_EMIT changed();
+    }
+}
+
 void CommandRegistry::insert(Item item)
 {
     const auto remembered = m_settings.shortcuts();

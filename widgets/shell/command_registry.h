@@ -57,6 +57,8 @@ public:
     [[nodiscard]] const Item *item(const QString &id) const;
     [[nodiscard]] QAction *action(const QString &id) const;
 
+    void remove(const QString &id); ///< of add(); its action is deleted
+
     /// Runs it if it is enabled now; false when it is not, or not known.
     bool run(const QString &id);
     /// Asks every predicate again: before a menu or the palette opens, and when the state of the window has changed.

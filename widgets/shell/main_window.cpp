@@ -5,32 +5,38 @@
 #include "ledger/project.h"
 #include "shell/app_settings.h"
 #include "shell/banner.h"
+#include "shell/command_palette.h"
 #include "shell/command_registry.h"
+#include "shell/guided_tour.h"
 #include "shell/overview.h"
 #include "shell/session_bar.h"
 #include "shell/start_page.h"
 #include "shell/status_strip.h"
+#include "shell/trace_choice.h"
 #include "shell/view.h"
+#include "shell/view_export.h"
+#include "shell/view_history.h"
 #include "shell/view_layouts.h"
 #include "shell/workspace.h"
 
 #include <QAbstractItemView>
 #include <QAbstractSlider>
-#include <QAction>
 #include <QApplication>
 #include <QCloseEvent>
 #include <QComboBox>
 #include <QDir>
 #include <QFileDialog>
 #include <QInputDialog>
-#include <QMenuBar>
 #include <QMessageBox>
+#include <QMimeData>
 #include <QPushButton>
 #include <QStackedWidget>
 #include <QTabBar>
+#include <QUrl>
 #include <QVBoxLayout>
 
 #include <algorithm>
+#include <utility>
 
 namespace retoscope {
 
@@ -43,16 +49,30 @@ bool movesByArrows(const QWidget *widget)
            || qobject_cast<const QComboBox *>(widget);
 }
 
+/// The project folder among what is dragged; empty: none.
+QString projectIn(const QMimeData &data)
+{
+    for (const QUrl &url : data.urls()) {
+        if (url.isLocalFile() && Project::isProject(url.toLocalFile().toStdString()))
+            return url.toLocalFile();
+    }
+    return {};
+}
+
 } // namespace
 
 MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &views, QWidget *parent)
     : QMainWindow(parent), m_settings(settings), m_session(new Session(this)), m_commands(new CommandRegistry(settings, this)), m_banner(new Banner),
       m_startPage(new StartPage(settings)), m_workspace(new Workspace(*m_session, settings, views)), m_pages(new QStackedWidget),
-      m_sessionBar(new SessionBar(*m_session)), m_status(new StatusStrip(*m_session))
+      m_sessionBar(new SessionBar(*m_session)), m_status(new StatusStrip(*m_session)), m_history(new ViewHistory(*m_session, this)),
+      m_palette(new CommandPalette(*m_commands, this)), m_tour(new GuidedTour(this, [this](const QString &view) -> QWidget * {
+          return m_workspace->showView(view) ? m_workspace->frameOf(view) : nullptr;
+      }))
 {
     setObjectName(QStringLiteral("MainWindow"));
     setWindowTitle(tr("Retoscope"));
     setContextMenuPolicy(Qt::NoContextMenu);
+    setAcceptDrops(true);
     m_pages->addWidget(m_startPage);
     m_pages->addWidget(m_workspace);
     auto *centre = new QWidget;
@@ -69,7 +89,6 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
         m_workspace->setCentralWidget(m_overview);
     }
     buildCommands();
-    buildMenus();
 
     connect(m_startPage, &StartPage::newProjectWanted, this, &MainWindow::createProject);
     connect(m_startPage, &StartPage::openDialogWanted, this, &MainWindow::chooseProject);
@@ -80,8 +99,8 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
     connect(m_session, &Session::projectUnavailable, this, &MainWindow::showUnavailable);
     connect(m_session, &Session::projectAvailable, m_banner, &Banner::clear);
     connect(m_status, &StatusStrip::jobActivated, this, [this] { m_workspace->showView(QStringLiteral("jobs")); });
-    for (const auto signal : {&Session::projectChanged, &Session::traceChanged, &Session::evaluationChanged, &Session::comparisonChanged})
-        connect(m_session, signal, m_commands, &CommandRegistry::refresh);
+    connect(&m_session->jobs(), &JobManager::jobFinished, this, &MainWindow::closeWhenIdle);
+    connect(m_tour, &GuidedTour::finished, this, [this] { m_settings.setTourSeen(true); });
     qApp->installEventFilter(this);
 
     resize(1280, 800);
@@ -91,100 +110,6 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
 }
 
 MainWindow::~MainWindow() = default;
-
-void MainWindow::buildCommands()
-{
-    addProjectCommands();
-    addSelectionCommands();
-    addViewCommands();
-    addLayoutCommands();
-    m_commands->refresh();
-}
-
-void MainWindow::addProjectCommands()
-{
-    const QString category = tr("&Project");
-    const auto hasProject = [this] { return !m_session->projectFolder().empty(); };
-    m_commands->add({.id = QStringLiteral("project.new"), .title = tr("&New…"), .category = category, .shortcut = QKeySequence::New, .trigger = [this] { createProject(); }});
-    m_commands->add({.id = QStringLiteral("project.open"), .title = tr("&Open…"), .category = category, .shortcut = QKeySequence::Open, .trigger = [this] { chooseProject(); }});
-    m_commands->add({.id = QStringLiteral("project.refresh"), .title = tr("&Refresh"), .category = category, .shortcut = QKeySequence::Refresh,
-                     .trigger = [this] { m_session->refreshProject(); }, .enabled = hasProject, .group = 1});
-    m_commands->add({.id = QStringLiteral("app.quit"), .title = tr("&Quit"), .category = category, .shortcut = QKeySequence::Quit, .trigger = [this] { close(); }, .group = 9});
-}
-
-void MainWindow::addSelectionCommands()
-{
-    const QString category = tr("&Selection");
-    const auto hasTrace = [this] { return m_session->trace() != nullptr; };
-    m_commands->add({.id = QStringLiteral("selection.next"), .title = tr("&Next token"), .category = category, .shortcut = Qt::Key_Right,
-                     .trigger = [this] { m_session->selection().movePrimary(1); }, .enabled = hasTrace});
-    m_commands->add({.id = QStringLiteral("selection.previous"), .title = tr("&Previous token"), .category = category, .shortcut = Qt::Key_Left,
-                     .trigger = [this] { m_session->selection().movePrimary(-1); }, .enabled = hasTrace});
-    m_commands->add({.id = QStringLiteral("selection.pin"), .title = tr("P&in or unpin the token"), .category = category, .shortcut = Qt::Key_P,
-                     .trigger = [this] { m_session->selection().togglePin(m_session->selection().focused()); }, .enabled = hasTrace, .group = 1});
-    m_commands->add({.id = QStringLiteral("selection.unlock"), .title = tr("&Unlock"), .category = category, .shortcut = Qt::Key_Escape,
-                     .trigger = [this] { m_session->selection().unlock(); }, .enabled = hasTrace, .group = 1});
-    m_commands->add({.id = QStringLiteral("compare.pin"), .title = tr("Keep this setting to &compare with"), .category = category,
-                     .trigger = [this] { m_session->pinForComparison(); }, .enabled = [this] { return m_session->evaluation() != nullptr; }, .group = 2});
-    m_commands->add({.id = QStringLiteral("compare.clear"), .title = tr("&Stop comparing"), .category = category,
-                     .trigger = [this] { m_session->clearComparison(); }, .enabled = [this] { return m_session->comparison() != nullptr; }, .group = 2});
-    connect(&m_session->selection(), &Selection::primaryChanged, m_commands, &CommandRegistry::refresh);
-}
-
-void MainWindow::addViewCommands()
-{
-    int number = 0;
-    for (const ViewEntry &entry : m_workspace->entries()) {
-        ++number;
-        const QKeySequence shortcut = number <= 9 ? QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_0 + number)) : QKeySequence();
-        m_commands->add({.id = QStringLiteral("view.show.") + entry.id, .title = entry.title, .category = tr("&View"), .shortcut = shortcut,
-                         .trigger = [this, id = entry.id] { m_workspace->showView(id); },
-                         .enabled = [this] { return !m_session->projectFolder().empty(); }});
-    }
-}
-
-void MainWindow::addLayoutCommands()
-{
-    const QString category = tr("&Layout");
-    const auto hasProject = [this] { return !m_session->projectFolder().empty(); };
-    int number = 0;
-    for (const ViewLayout &layout : builtInLayouts()) {
-        m_commands->add({.id = QStringLiteral("layout.") + layout.id, .title = layout.title, .category = category,
-                         .shortcut = QKeySequence(Qt::ALT | static_cast<Qt::Key>(Qt::Key_1 + number++)),
-                         .trigger = [this, id = layout.id] { m_workspace->applyLayout(id); }, .enabled = hasProject,
-                         .checked = [this, id = layout.id] { return m_workspace->layout() == id; }});
-    }
-    m_commands->add({.id = QStringLiteral("layout.restore"), .title = tr("&Restore default layout"), .category = category,
-                     .trigger = [this] { m_workspace->restoreDefaultLayout(); }, .enabled = hasProject, .group = 1});
-    connect(m_workspace, &Workspace::layoutChanged, m_commands, &CommandRegistry::refresh);
-}
-
-void MainWindow::buildMenus()
-{
-    QHash<QString, QMenu *> menus;
-    int group = 0;
-    for (const CommandRegistry::Item &item : m_commands->items()) {
-        QMenu *&menu = menus[item.command.category];
-        if (!menu) {
-            menu = menuBar()->addMenu(item.command.category);
-            connect(menu, &QMenu::aboutToShow, m_commands, &CommandRegistry::refresh);
-            group = item.command.group;
-        }
-        if (group != item.command.group)
-            menu->addSeparator();
-        group = item.command.group;
-        menu->addAction(item.action);
-    }
-}
-
-void MainWindow::adoptViewActions(View *view)
-{
-    for (QAction *action : view->viewActions()) {
-        QString slug = action->text().toLower().remove(QLatin1Char('&')).remove(QStringLiteral("…"));
-        slug.replace(QLatin1Char(' '), QLatin1Char('-'));
-        m_commands->adopt(view->id() + QLatin1Char('.') + slug, view->title(), action, view);
-    }
-}
 
 void MainWindow::openProject(const std::filesystem::path &folder)
 {
@@ -201,15 +126,31 @@ void MainWindow::setDescription(const std::filesystem::path &projectFile)
 
 void MainWindow::showProject()
 {
-    const bool open = !m_session->projectFolder().empty();
-    m_pages->setCurrentWidget(open ? static_cast<QWidget *>(m_workspace) : m_startPage);
-    m_sessionBar->setVisible(open);
+    m_pages->setCurrentWidget(hasProject() ? static_cast<QWidget *>(m_workspace) : m_startPage);
+    m_sessionBar->setVisible(hasProject());
     if (!m_session->project())
         return;
     const ProjectSnapshot &snapshot = *m_session->project();
+    const QString folder = QString::fromStdString(snapshot.folder.string());
     setWindowTitle(tr("%1 — Retoscope").arg(snapshot.name));
-    setWindowFilePath(QString::fromStdString(snapshot.folder.string()));
-    m_settings.addRecentProject(QString::fromStdString(snapshot.folder.string()));
+    if (m_settings.recentProjects().value(0) != QDir(folder).absolutePath())
+        m_settings.addRecentProject(folder);
+    if (std::exchange(m_tourWanted, false))
+        startTour();
+}
+
+void MainWindow::startTour()
+{
+    if (m_session->project())
+        m_tour->start(GuidedTour::steps(!readyTraces(*m_session->project()).empty()));
+    else
+        m_tourWanted = true;
+}
+
+void MainWindow::startTourOnce()
+{
+    if (!m_settings.tourSeen())
+        startTour();
 }
 
 void MainWindow::showUnavailable(const QString &sentence)
@@ -251,20 +192,89 @@ bool MainWindow::eventFilter(QObject *watched, QEvent *event)
     return QMainWindow::eventFilter(watched, event);
 }
 
+void MainWindow::exportCurrentView()
+{
+    View *view = m_workspace->currentView();
+    if (!view)
+        return;
+    const QString failure = exportWithDialog(*view, this);
+    if (!failure.isEmpty())
+        m_banner->showSentence(failure, {{tr("Export again…"), [this] { exportCurrentView(); }}});
+}
+
+void MainWindow::saveLayout()
+{
+    const QString name = QInputDialog::getText(this, tr("Save this layout"), tr("Name of the layout:")).trimmed();
+    if (name.isEmpty())
+        return;
+    if (builtInLayout(name.toLower()))
+        m_banner->showSentence(tr("“%1” is the name of a layout that comes with the program; choose another one.").arg(name), {{tr("Another name…"), [this] { saveLayout(); }}});
+    else
+        m_workspace->saveLayoutAs(name);
+}
+
+void MainWindow::showAbout()
+{
+    QMessageBox::about(this, tr("About Retoscope"),
+                       tr("<h3>Retoscope %1</h3><p>A workbench for retrieval-augmented language models: kNN-LM and RetoMaton.</p>"
+                          "<p>Free software under the GNU General Public License, version 3 or later.</p>")
+                           .arg(QApplication::applicationVersion()));
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent *event)
+{
+    if (!projectIn(*event->mimeData()).isEmpty())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent *event)
+{
+    const QString folder = projectIn(*event->mimeData());
+    if (folder.isEmpty())
+        return;
+    event->acceptProposedAction();
+    openProject(folder.toStdString());
+}
+
+MainWindow::Closing MainWindow::askHowToClose()
+{
+    QMessageBox question(QMessageBox::Question, tr("Retoscope"), tr("A job is still running."), QMessageBox::NoButton, this);
+    question.setObjectName(QStringLiteral("closeQuestion"));
+    question.setInformativeText(tr("Stopped jobs lose nothing: they continue where they stopped when they are run again."));
+    QPushButton *keep = question.addButton(tr("&Keep running without the window"), QMessageBox::DestructiveRole);
+    QPushButton *stop = question.addButton(tr("&Stop, continue later"), QMessageBox::AcceptRole);
+    question.addButton(QMessageBox::Cancel);
+    question.setDefaultButton(QMessageBox::Cancel);
+    question.exec();
+    if (question.clickedButton() == keep)
+        return Closing::WhenDone;
+    return question.clickedButton() == stop ? Closing::WhenStopped : Closing::No;
+}
+
+/// After a choice in askHowToClose(): the program ends by itself once no job runs any more.
+void MainWindow::closeWhenIdle()
+{
+    if (m_closing != Closing::No && !m_session->jobs().isBusy())
+        close();
+}
+
 void MainWindow::closeEvent(QCloseEvent *event)
 {
     if (m_session->jobs().isBusy()) {
-        const auto answer = QMessageBox::question(this, tr("Retoscope"), tr("A job is still running. Stop it and close? It continues where it stopped when you run it again."),
-                                                  QMessageBox::Close | QMessageBox::Cancel, QMessageBox::Cancel);
-        if (answer != QMessageBox::Close) {
-            event->ignore();
-            return;
-        }
-        m_session->jobs().cancelAll();
+        event->ignore();
+        if (m_closing == Closing::No)
+            m_closing = askHowToClose();
+        if (m_closing == Closing::WhenDone)
+            hide();
+        else if (m_closing == Closing::WhenStopped)
+            m_session->jobs().cancelAll();
+        return;
     }
     m_workspace->remember();
     m_settings.setWindowGeometry(saveGeometry());
     event->accept();
+    if (m_closing != Closing::No)
+        QCoreApplication::quit(); // a window that was hidden before does not count as the last one that is closed
 }
 
 } // namespace retoscope

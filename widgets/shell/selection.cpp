@@ -2,6 +2,7 @@
 #include "shell/selection.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace retoscope {
 
@@ -64,6 +65,17 @@ void Selection::toggle(Position position)
             m_tokens.insert(position);
             m_primary = position;
         }
+    });
+}
+
+void Selection::setTokens(Position primary, const std::set<Position> &tokens)
+{
+    apply([&] {
+        m_primary = primary.value < m_count ? primary : Position();
+        m_tokens.clear();
+        std::ranges::copy_if(tokens, std::inserter(m_tokens, m_tokens.end()), [&](Position token) { return token.valid() && token.value < m_count; });
+        if (m_primary.valid())
+            m_tokens.insert(m_primary);
     });
 }
 

@@ -32,6 +32,7 @@ public:
     void hover(Position position); ///< invalid: the mouse left
     void lock(Position position);  ///< click
     void toggle(Position position); ///< Ctrl-click: adds to or removes from the set; the primary token follows
+    void setTokens(Position primary, const std::set<Position> &tokens); ///< all at once; what lies outside is left out
     void togglePin(Position position);
     void unlock();                 ///< Esc
     void movePrimary(std::int64_t delta); ///< ←/→; stops at the ends

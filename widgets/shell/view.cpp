@@ -120,6 +120,16 @@ bool View::isSettled() const
     return !m_busy;
 }
 
+bool View::showsContent() const
+{
+    return m_pages->currentWidget() == m_content;
+}
+
+QString View::noticeText() const
+{
+    return showsContent() ? QString() : m_noticeText->text();
+}
+
 void View::exportTo(const QString &file, const QSize &size)
 {
     const QString suffix = QFileInfo(file).suffix().toLower();

@@ -43,6 +43,10 @@ public:
     virtual void exportTo(const QString &file, const QSize &size);
     /// True when nothing is being computed for it any more: what --export and the tests wait for.
     [[nodiscard]] virtual bool isSettled() const;
+    /// False while the empty or the error state stands in place of the content.
+    [[nodiscard]] bool showsContent() const;
+    /// What the empty or the error state says; empty while there is content.
+    [[nodiscard]] QString noticeText() const;
 
 protected:
     [[nodiscard]] QWidget *content() const { return m_content; }

@@ -3,7 +3,6 @@
 
 #include "shell/app_settings.h"
 #include "shell/session.h"
-#include "shell/view.h"
 #include "shell/view_layouts.h"
 
 #include <QAction>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "shell/view.h"
 #include "shell/view_registry.h"
 
 #include <QHash>
@@ -14,7 +15,6 @@ namespace retoscope {
 
 class AppSettings;
 class Session;
-class View;
 
 /// The views as docks around the reading area, in named layouts. A view is made when it is shown for the first time: one
 /// that is never looked at costs nothing. What the user moves is remembered per layout.
