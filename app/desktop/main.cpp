@@ -12,6 +12,7 @@
 
 #include <QApplication>
 #include <QCommandLineParser>
+#include <QIcon>
 
 #include <algorithm>
 #include <cstdio>
@@ -35,6 +36,14 @@ struct Options
     QCommandLineOption layout{QStringLiteral("layout"), QApplication::translate("main", "Arrangement of the views: explore, automaton, sweep, runs, or one of your own."), QStringLiteral("NAME")};
     QCommandLineOption description{QStringLiteral("description"), QApplication::translate("main", "Project description that “Run all” runs."), QStringLiteral("FILE")};
 };
+
+QIcon programIcon()
+{
+    QIcon icon;
+    for (const int size : {16, 32, 48, 128, 256})
+        icon.addFile(QStringLiteral(":/icons/retoscope-%1.png").arg(size), QSize(size, size));
+    return icon;
+}
 
 QSize sizeFromString(const QString &text)
 {
@@ -107,10 +116,8 @@ int runWindow(QApplication &application, const QCommandLineParser &parser, const
         settings.setLayout(parser.value(options.layout));
     }
     MainWindow window(settings);
-    if (parser.isSet(options.description))
-        window.setDescription(parser.value(options.description).toStdString());
     if (!parser.positionalArguments().isEmpty()) {
-        window.openProject(parser.positionalArguments().front().toStdString());
+        window.openProject(parser.positionalArguments().front().toStdString(), parser.value(options.description).toStdString());
         window.startTourOnce();
     }
     window.QWidget::show();
@@ -130,7 +137,8 @@ int main(int argc, char **argv)
     QApplication::setOrganizationName(QStringLiteral("retoscope"));
     QApplication::setApplicationDisplayName(QStringLiteral("Retoscope"));
     QApplication::setApplicationVersion(QStringLiteral(RETOSCOPE_VERSION));
-    QApplication::setDesktopFileName(QStringLiteral("retoscope"));
+    QApplication::setDesktopFileName(QStringLiteral("org.retoscope.Retoscope"));
+    QApplication::setWindowIcon(programIcon());
 
     QCommandLineParser parser;
     parser.setApplicationDescription(QApplication::translate("main", "A workbench for retrieval-augmented language models."));

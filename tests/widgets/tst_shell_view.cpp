@@ -24,6 +24,8 @@
 #include <QAbstractItemModelTester>
 #include <QAction>
 #include <QApplication>
+#include <QComboBox>
+#include <QDialogButtonBox>
 #include <QDockWidget>
 #include <QFileInfo>
 #include <QKeySequenceEdit>
@@ -134,7 +136,7 @@ struct OpenWindow
 std::shared_ptr<const TraceSession> smallTrace()
 {
     static const test::SmallWorld world;
-    return TraceSession::fromParts(std::make_shared<Replay>(world.replay()), nullptr, nullptr, "small");
+    return TraceSession::fromParts(std::shared_ptr<const Replay>(new Replay(world.replay())), nullptr, nullptr, "small");
 }
 
 QString printed(const QAbstractItemModel &model, int columns = 1)

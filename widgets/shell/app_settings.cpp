@@ -2,6 +2,7 @@
 #include "shell/app_settings.h"
 
 #include <QDir>
+#include <QFileInfo>
 
 #include <algorithm>
 #include <array>
@@ -22,10 +23,20 @@ const QString geometryKey = QStringLiteral("window/geometry");
 const QString layoutKey = QStringLiteral("layouts/current");
 const QString userLayoutsKey = QStringLiteral("layouts/user");
 
-/// A layout's name may hold any character; a key of QSettings may not hold a slash.
+/// Names of layouts and folders may hold any character; a key of QSettings may not hold a slash.
+QString asKey(const QString &name)
+{
+    return QString::fromLatin1(name.toUtf8().toHex());
+}
+
 QString stateKey(const QString &layout)
 {
-    return QStringLiteral("layouts/state/") + QString::fromLatin1(layout.toUtf8().toHex());
+    return QStringLiteral("layouts/state/") + asKey(layout);
+}
+
+QString descriptionKey(const QString &folder)
+{
+    return QStringLiteral("projects/description/") + asKey(QDir(folder).absolutePath());
 }
 
 QString themeName(Theme theme)
@@ -152,6 +163,16 @@ void AppSettings::removeRecentProject(const QString &folder)
     projects.removeAll(folder);
     m_settings.setValue(recentKey, projects);
     Q_EMIT recentProjectsChanged();
+}
+
+QString AppSettings::description(const QString &folder) const
+{
+    return m_settings.value(descriptionKey(folder)).toString();
+}
+
+void AppSettings::setDescription(const QString &folder, const QString &description)
+{
+    m_settings.setValue(descriptionKey(folder), QFileInfo(description).absoluteFilePath());
 }
 
 bool AppSettings::tourSeen() const

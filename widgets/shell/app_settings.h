@@ -23,7 +23,7 @@ public:
     static constexpr int smallestText = 70, largestText = 250; ///< percent
     static constexpr int mostRecentProjects = 10;
 
-    /// `file` empty: the user's own (~/.config/retoscope/retoscope.conf).
+    /// `file` empty: the user's own (~/.config/retoscope/retoscope.ini).
     explicit AppSettings(const QString &file = {}, QObject *parent = nullptr);
 
     [[nodiscard]] Theme theme() const;
@@ -38,6 +38,9 @@ public:
     [[nodiscard]] QStringList recentProjects() const; ///< newest first
     void addRecentProject(const QString &folder);
     void removeRecentProject(const QString &folder);
+    /// The description that "Run all" runs in this project; empty: none is known.
+    [[nodiscard]] QString description(const QString &folder) const;
+    void setDescription(const QString &folder, const QString &description);
 
     [[nodiscard]] bool tourSeen() const;
     void setTourSeen(bool seen);

@@ -117,7 +117,7 @@ QVariant CommandListModel::data(const QModelIndex &index, int role) const
 
 Qt::ItemFlags CommandListModel::flags(const QModelIndex &index) const
 {
-    if (!checkIndex(index, CheckIndexOption::IndexIsValid))
+    if (!index.isValid())
         return Qt::NoItemFlags;
     return m_rows[static_cast<std::size_t>(index.row())].enabled ? Qt::ItemIsSelectable | Qt::ItemIsEnabled : Qt::NoItemFlags;
 }

@@ -7,8 +7,8 @@
 #include "shell/banner.h"
 #include "shell/command_palette.h"
 #include "shell/command_registry.h"
+#include "shell/example_project.h"
 #include "shell/guided_tour.h"
-#include "shell/overview.h"
 #include "shell/session_bar.h"
 #include "shell/start_page.h"
 #include "shell/status_strip.h"
@@ -26,16 +26,17 @@
 #include <QComboBox>
 #include <QDir>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QInputDialog>
 #include <QMessageBox>
 #include <QMimeData>
 #include <QPushButton>
 #include <QStackedWidget>
+#include <QStandardPaths>
 #include <QTabBar>
 #include <QUrl>
 #include <QVBoxLayout>
 
-#include <algorithm>
 #include <utility>
 
 namespace retoscope {
@@ -84,13 +85,10 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
     setCentralWidget(centre);
     addToolBar(m_sessionBar);
     setStatusBar(m_status);
-    if (std::ranges::find(views, ViewPlace::Centre, &ViewEntry::place) == views.end()) {
-        m_overview = new Overview(*m_session);
-        m_workspace->setCentralWidget(m_overview);
-    }
     buildCommands();
 
     connect(m_startPage, &StartPage::newProjectWanted, this, &MainWindow::createProject);
+    connect(m_startPage, &StartPage::exampleWanted, this, &MainWindow::openExample);
     connect(m_startPage, &StartPage::openDialogWanted, this, &MainWindow::chooseProject);
     connect(m_startPage, &StartPage::projectChosen, this, [this](const QString &folder) { openProject(folder.toStdString()); });
     connect(m_workspace, &Workspace::viewMade, this, &MainWindow::adoptViewActions);
@@ -111,17 +109,24 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
 
 MainWindow::~MainWindow() = default;
 
-void MainWindow::openProject(const std::filesystem::path &folder)
+void MainWindow::openProject(const std::filesystem::path &folder, const std::filesystem::path &description)
 {
     m_banner->clear();
+    const QString key = QString::fromStdString(folder.string());
+    if (!description.empty())
+        m_settings.setDescription(key, QString::fromStdString(description.string()));
+    m_session->setDescription(m_settings.description(key).toStdString());
     m_session->openProject(folder);
 }
 
-void MainWindow::setDescription(const std::filesystem::path &projectFile)
+void MainWindow::openExample()
 {
-    m_session->setDescription(projectFile);
-    if (m_overview)
-        m_overview->setDescription(projectFile);
+    const QString description = exampleDescription();
+    const QString folder = QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) + QStringLiteral("/retoscope/") + QFileInfo(description).dir().dirName();
+    if (Project::isProject(folder.toStdString()) || makeProject(folder.toStdString())) {
+        openProject(folder.toStdString(), description.toStdString());
+        startTourOnce();
+    }
 }
 
 void MainWindow::showProject()
@@ -171,13 +176,19 @@ void MainWindow::createProject()
                                                         QFileDialog::ShowDirsOnly | QFileDialog::DontConfirmOverwrite);
     if (folder.isEmpty())
         return;
+    if (makeProject(folder.toStdString()))
+        openProject(folder.toStdString());
+}
+
+bool MainWindow::makeProject(const std::filesystem::path &folder)
+{
     try {
-        Project::create(folder.toStdString());
+        Project::create(folder);
+        return true;
     } catch (const Error &error) {
         m_banner->showSentence(QString::fromUtf8(error.what()), {{tr("Choose another folder…"), [this] { createProject(); }}});
-        return;
+        return false;
     }
-    openProject(folder.toStdString());
 }
 
 bool MainWindow::eventFilter(QObject *watched, QEvent *event)

@@ -18,7 +18,6 @@ class Banner;
 class CommandPalette;
 class CommandRegistry;
 class GuidedTour;
-class Overview;
 class SessionBar;
 class StartPage;
 class StatusStrip;
@@ -38,9 +37,10 @@ public:
     ~MainWindow() override;
 
     /// Absent or unreadable: a sentence in the banner with the ways out.
-    void openProject(const std::filesystem::path &folder);
-    /// What "Run all" runs, e.g. projects/postgresql-manual/project.json.
-    void setDescription(const std::filesystem::path &projectFile);
+    /// `description`: what "Run all" runs, e.g. projects/postgresql-manual/project.json; empty: the one of the last time.
+    void openProject(const std::filesystem::path &folder, const std::filesystem::path &description = {});
+    /// The example that is installed with the program, in a folder of the user's; made when it is not there.
+    void openExample();
 
     /// The short path through the window. It waits for the project when that is still being read.
     void startTour();
@@ -79,6 +79,7 @@ private:
     void showUnavailable(const QString &sentence);
     void chooseProject();
     void createProject();
+    bool makeProject(const std::filesystem::path &folder);
     void exportCurrentView();
     void saveLayout();
     void showAbout();
@@ -99,7 +100,6 @@ private:
     CommandPalette *m_palette;
     GuidedTour *m_tour;
     QMenu *m_recentMenu = nullptr, *m_viewMenu = nullptr, *m_layoutMenu = nullptr;
-    Overview *m_overview = nullptr; ///< null once a view has the reading area
     Closing m_closing = Closing::No;
     bool m_tourWanted = false; ///< once the project has been read
 };

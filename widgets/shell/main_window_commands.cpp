@@ -5,6 +5,7 @@
 #include "shell/app_settings.h"
 #include "shell/command_palette.h"
 #include "shell/command_registry.h"
+#include "shell/example_project.h"
 #include "shell/settings_dialog.h"
 #include "shell/shortcuts_dialog.h"
 #include "shell/status_strip.h"
@@ -80,6 +81,8 @@ void MainWindow::addProjectCommands()
     const auto isOpen = [this] { return hasProject(); };
     m_commands->add({.id = QStringLiteral("project.new"), .title = tr("&New project…"), .category = category, .shortcut = QKeySequence::New, .trigger = [this] { createProject(); }});
     m_commands->add({.id = QStringLiteral("project.open"), .title = tr("&Open project…"), .category = category, .shortcut = QKeySequence::Open, .trigger = [this] { chooseProject(); }});
+    m_commands->add({.id = QStringLiteral("project.example"), .title = tr("Open the e&xample"), .category = category, .trigger = [this] { openExample(); },
+                     .enabled = [] { return !exampleDescription().isEmpty(); }});
     m_commands->add({.id = QStringLiteral("project.refresh"), .title = tr("&Read the project again"), .category = category, .shortcut = QKeySequence::Refresh,
                      .trigger = [this] { m_session->refreshProject(); }, .enabled = isOpen, .group = 1});
     m_commands->add({.id = QStringLiteral("view.export"), .title = tr("&Export view…"), .category = category, .shortcut = QKeySequence(Qt::CTRL | Qt::Key_E),

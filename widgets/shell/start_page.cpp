@@ -2,6 +2,7 @@
 #include "shell/start_page.h"
 
 #include "shell/app_settings.h"
+#include "shell/example_project.h"
 
 #include <QDir>
 #include <QHBoxLayout>
@@ -30,6 +31,10 @@ StartPage::StartPage(AppSettings &settings, QWidget *parent)
     auto *open = new QPushButton(tr("&Open a project…"));
     open->setObjectName(QStringLiteral("startOpen"));
     open->setToolTip(tr("Or drop a project folder on this window"));
+    auto *example = new QPushButton(tr("Open the &example"));
+    example->setObjectName(QStringLiteral("startExample"));
+    example->setToolTip(tr("The PostgreSQL manual and a small model; “Run all” builds everything in a few minutes"));
+    example->setVisible(!exampleDescription().isEmpty());
     m_recent->setObjectName(QStringLiteral("recentProjects"));
     m_recent->setAccessibleName(m_heading->text());
     m_recent->setTextElideMode(Qt::ElideMiddle);
@@ -41,6 +46,7 @@ StartPage::StartPage(AppSettings &settings, QWidget *parent)
     auto *buttons = new QHBoxLayout;
     buttons->addWidget(create);
     buttons->addWidget(open);
+    buttons->addWidget(example);
     buttons->addStretch();
     layout->addStretch(1);
     layout->addWidget(title);
@@ -57,6 +63,7 @@ StartPage::StartPage(AppSettings &settings, QWidget *parent)
     centring->addStretch(1);
 
     connect(create, &QPushButton::clicked, this, &StartPage::newProjectWanted);
+    connect(example, &QPushButton::clicked, this, &StartPage::exampleWanted);
     connect(open, &QPushButton::clicked, this, &StartPage::openDialogWanted);
     connect(m_recent, &QListWidget::itemActivated, this, [this](const QListWidgetItem *item) { Q_EMIT projectChosen(item->data(Qt::UserRole).toString()); });
     connect(&m_settings, &AppSettings::recentProjectsChanged, this, &StartPage::fill);

@@ -21,6 +21,7 @@ public:
 Q_SIGNALS:
     void newProjectWanted();
     void openDialogWanted();
+    void exampleWanted();
     void projectChosen(const QString &folder);
 
 private:

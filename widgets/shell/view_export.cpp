@@ -137,7 +137,7 @@ void exportWindow(const ExportRequest &request, const std::vector<ViewEntry> &vi
     MainWindow window(settings, views);
     const Failures failures(window.session());
     if (!request.description.isEmpty())
-        window.setDescription(request.description.toStdString());
+        window.session().setDescription(request.description.toStdString());
     window.resize(request.size);
     window.QWidget::show();
     openAll(window.session(), request, deadline, failures);
