@@ -106,7 +106,8 @@ PositionInspection inspect(const Replay &replay, Position position, const Evalua
     result.exactDistances = settings.distances == DistanceSource::Exact || trace.indexIsExact();
 
     Replay::PositionCandidates candidates;
-    if (settings.method != Method::Base)
+    const bool skipped = settings.method == Method::KnnLm && settings.skipFraction > 0 && randomSkips(arrays.positions, settings.skipFraction, settings.skipSeed)[at] != 0;
+    if (settings.method != Method::Base && !skipped)
         candidates = replay.candidatesAt(position, settings);
     result.plan = candidates.plan;
     result.searched = std::ranges::find(candidates.origins, Replay::PositionCandidates::Origin::Search) != candidates.origins.end();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/inspector.h"
 
+#include "explore/token_cells.h"
+
 #include <cmath>
 
 namespace retoscope {
@@ -20,6 +22,8 @@ std::shared_ptr<const Inspection> inspectInBackground(const std::shared_ptr<cons
     inspection->now = inspect(trace->replay(), position, settings, off, topTokens);
     if (!off.empty())
         inspection->all = std::make_shared<const PositionInspection>(inspect(trace->replay(), position, settings, {}, topTokens));
+    for (const InspectedNeighbour &neighbour : inspection->now.neighbours)
+        inspection->values.push_back(tokenLabel(trace->tokenText(neighbour.value), neighbour.value));
     return inspection;
 }
 

@@ -15,6 +15,7 @@ struct Inspection
     std::shared_ptr<const TraceSession> trace;
     EvaluationSettings settings;
     std::set<EntryId> switchedOff;
+    std::vector<QString> values; ///< of the neighbours, as tokenLabel() gives them
     PositionInspection now;                        ///< without the neighbours that are switched off
     std::shared_ptr<const PositionInspection> all; ///< with every neighbour; null when none is switched off
 

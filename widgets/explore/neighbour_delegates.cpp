@@ -15,6 +15,7 @@ namespace {
 
 constexpr double valueAt = 0.52; ///< share of the column that the left context gets
 constexpr int space = 4;
+constexpr int rowAir = 7; ///< pixels, of a row beyond its text
 
 /// The row's background and focus, without text.
 void paintBackground(QPainter *painter, const QStyleOptionViewItem &option, const QModelIndex &index)
@@ -75,6 +76,11 @@ void ContextDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
     painter->restore();
 }
 
+QSize ContextDelegate::sizeHint(const QStyleOptionViewItem &option, const QModelIndex &index) const
+{
+    return {QStyledItemDelegate::sizeHint(option, index).width(), option.fontMetrics.height() + rowAir};
+}
+
 void WeightDelegate::paint(QPainter *painter, const QStyleOptionViewItem &option, const QModelIndex &index) const
 {
     paintBackground(painter, option, index);
@@ -87,7 +93,7 @@ void WeightDelegate::paint(QPainter *painter, const QStyleOptionViewItem &option
     painter->fillRect(QRectF(room.right() - width, room.top(), width, room.height()), bar);
     painter->save();
     painter->setPen(textColour(option, index));
-    painter->drawText(room, Qt::AlignRight | Qt::AlignVCenter, index.data(Qt::DisplayRole).toString());
+    painter->drawText(QRectF(option.rect).adjusted(space, 0, -space, 0), Qt::AlignRight | Qt::AlignVCenter, index.data(Qt::DisplayRole).toString());
     painter->restore();
 }
 

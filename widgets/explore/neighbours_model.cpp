@@ -93,7 +93,7 @@ void NeighboursModel::setInspection(std::shared_ptr<const Inspection> inspection
     for (std::size_t i = 0; neighbours && i < neighbours->size(); ++i) {
         const InspectedNeighbour &neighbour = (*neighbours)[i];
         const TraceSession &trace = *m_inspection->trace;
-        m_rows.push_back({neighbour, tokenLabel(trace.tokenText(neighbour.value), neighbour.value), trace.datastore().documentOf(neighbour.entry),
+        m_rows.push_back({neighbour, m_inspection->values[i], trace.datastore().documentOf(neighbour.entry),
                           trace.datastore().tokenIndex(neighbour.entry)});
     }
     arrange();

@@ -103,7 +103,7 @@ private:
     std::vector<Group> m_groups;
     Grouping m_grouping = Grouping::None;
     QString m_filter;
-    int m_sortColumn = Rank;
+    int m_sortColumn = Rank; ///< equal rows stay in the order of their ranks
     Qt::SortOrder m_sortOrder = Qt::AscendingOrder;
     double m_largestWeight = 0;
     QCache<qint64, ContextText> m_contexts;

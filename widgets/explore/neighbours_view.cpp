@@ -19,11 +19,15 @@
 #include <QTreeView>
 #include <QVBoxLayout>
 
+#include <algorithm>
+#include <cmath>
+
 namespace retoscope {
 
 namespace {
 
 constexpr int gap = 6;
+constexpr double contextShare = 0.45; // of the table's width, at least, when all columns are to be seen at once
 
 bool isTableSuffix(const QString &suffix)
 {
@@ -89,6 +93,7 @@ QWidget *NeighboursView::buildControls()
     connect(m_grouping, &QComboBox::currentIndexChanged, this, [this](int index) {
         m_model.setGrouping(static_cast<NeighboursModel::Grouping>(index));
         m_table->setRootIsDecorated(index != 0);
+        fitColumns();
         if (m_model.rowCount() > 0)
             m_table->expand(m_model.index(0, 0));
     });
@@ -111,17 +116,30 @@ void NeighboursView::buildTable()
     m_table->setItemDelegateForColumn(NeighboursModel::Weight, new WeightDelegate(m_table));
     m_table->setContextMenuPolicy(Qt::ActionsContextMenu);
     m_table->setSortingEnabled(true);
-    m_table->sortByColumn(NeighboursModel::Rank, Qt::AscendingOrder);
+    m_table->sortByColumn(NeighboursModel::Weight, Qt::DescendingOrder);
     QHeaderView *header = m_table->header();
     header->setStretchLastSection(false);
     header->setSectionsMovable(true);
     const int digit = fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    const std::pair<int, int> widths[] = {{NeighboursModel::Rank, 9}, {NeighboursModel::Weight, 11}, {NeighboursModel::Distance, 10}, {NeighboursModel::Value, 13},
+    const std::pair<int, int> widths[] = {{NeighboursModel::Rank, 9}, {NeighboursModel::Weight, 9}, {NeighboursModel::Distance, 10}, {NeighboursModel::Value, 13},
                                           {NeighboursModel::DocumentTitle, 24}, {NeighboursModel::Place, 11}, {NeighboursModel::Origin, 9}};
     for (const auto &[column, digits] : widths)
         m_table->setColumnWidth(column, digits * digit);
-    header->setSectionResizeMode(NeighboursModel::Context, QHeaderView::Stretch);
     header->setMinimumSectionSize(4 * digit);
+    header->moveSection(header->visualIndex(NeighboursModel::Context), 2); // what is read first stands first
+}
+
+/// The contexts get what the other columns leave, or most of a narrow table: then those are a scroll away.
+void NeighboursView::fitColumns()
+{
+    const int digit = fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    m_table->setColumnWidth(NeighboursModel::Rank, (m_model.grouping() == NeighboursModel::Grouping::None ? 9 : 15) * digit);
+    const int width = m_table->viewport()->width();
+    int others = 0;
+    for (int column = 0; column < NeighboursModel::ColumnCount; ++column)
+        others += column == NeighboursModel::Context ? 0 : m_table->columnWidth(column);
+    const int first = m_table->columnWidth(NeighboursModel::Rank) + m_table->columnWidth(NeighboursModel::Weight) + m_table->columnWidth(NeighboursModel::Distance);
+    m_table->setColumnWidth(NeighboursModel::Context, width - others >= width * contextShare ? width - others : std::max(width - first, 30 * digit));
 }
 
 void NeighboursView::buildActions()
@@ -250,6 +268,13 @@ void NeighboursView::showEvent(QShowEvent *event)
 {
     ExploreView::showEvent(event);
     m_inspector.setWanted(this, true);
+}
+
+void NeighboursView::resizeEvent(QResizeEvent *event)
+{
+    ExploreView::resizeEvent(event);
+    content()->layout()->activate(); // the table has its new width
+    fitColumns();
 }
 
 void NeighboursView::hideEvent(QHideEvent *event)

@@ -33,11 +33,13 @@ protected:
     void showTrace(const std::shared_ptr<const TraceSession> &trace) override;
     void showEvent(QShowEvent *event) override;
     void hideEvent(QHideEvent *event) override;
+    void resizeEvent(QResizeEvent *event) override;
 
 private:
     QWidget *buildControls();
     void buildTable();
     void buildActions();
+    void fitColumns();
     void showInspection();
     [[nodiscard]] QString captionOf(const Inspection &inspection) const;
     [[nodiscard]] QString changeOf(const Inspection &inspection) const;

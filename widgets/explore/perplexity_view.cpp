@@ -30,7 +30,8 @@ namespace {
 
 constexpr int gap = 6;
 constexpr int tickHeight = 12;        // pixels, of the strip of searches
-constexpr int usualWindow = 32;       // positions
+constexpr int usualWindow = 64;       // positions
+constexpr double runningWidth = 2;    // pixels
 constexpr double fewestPositions = 8; // of a span
 constexpr double wheelFactor = 0.8;
 constexpr double leastDrag = 5;       // pixels; less is a click
@@ -300,9 +301,9 @@ void PerplexityView::updateColours()
         result.setAlphaF(alpha);
         return result;
     };
-    // Width 1 throughout: wider pens are hundreds of times slower on noisy lines.
-    const std::array<QPen, LineCount> pens = {QPen(color(lmSeries, 0.75f), 1), QPen(color(knnSeries, 0.65f), 1), QPen(color(mixedSeries), 1), QPen(color(lmSeries), 1, Qt::DashLine),
-                                              QPen(color(mixedSeries), 1, Qt::DashLine), QPen(color(comparedSeries, 0.8f), 1), QPen(color(comparedSeries), 1, Qt::DashLine)};
+    // Width 1 for what is noisy: wider pens are hundreds of times slower on it. The running lines are smooth.
+    const std::array<QPen, LineCount> pens = {QPen(color(lmSeries, 0.5f), 1), QPen(color(knnSeries, 0.5f), 1), QPen(color(mixedSeries, 0.6f), 1), QPen(color(lmSeries), runningWidth),
+                                              QPen(color(mixedSeries), runningWidth), QPen(color(comparedSeries, 0.6f), 1), QPen(color(comparedSeries), runningWidth)};
     for (std::size_t i = 0; i < pens.size(); ++i)
         m_lines[i]->setPen(pens[i]);
     QColor tick = palette().color(QPalette::Text);

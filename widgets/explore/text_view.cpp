@@ -122,8 +122,8 @@ TextView::TextView(Session &session, QWidget *parent)
     connect(m_main.area, &TokenTextArea::visiblePositionsChanged, this, [this] {
         updateLegend(m_main);
         updateDocument();
-        m_hover->hide();
     });
+    connect(m_main.area->verticalScrollBar(), &QScrollBar::valueChanged, m_hover, &QWidget::hide);
     connect(m_compared.area, &TokenTextArea::visiblePositionsChanged, this, [this] { updateLegend(m_compared); });
     connect(m_main.area, &TokenTextArea::tokenHovered, this, &TextView::updateFacts);
     connect(&session.selection(), &Selection::pinnedChanged, this, &TextView::updateCards);
@@ -167,14 +167,14 @@ void TextView::buildControls(QHBoxLayout *row)
     m_document->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     m_document->setMinimumContentsLength(10);
     m_document->setMaxVisibleItems(24);
-    row->addWidget(m_document, 3);
+    row->addWidget(m_document, 2);
     for (const Measure &measure : measures())
         m_measure->addItem(QString::fromStdString(measure.name), QString::fromStdString(measure.id));
     m_measure->setAccessibleName(tr("Colour by"));
     m_measure->setToolTip(tr("What the colours show"));
     m_measure->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    m_measure->setMinimumContentsLength(14);
-    row->addWidget(m_measure, 2);
+    m_measure->setMinimumContentsLength(18);
+    row->addWidget(m_measure, 3);
     row->addWidget(buildJumps(), 2);
     m_marks->setCheckable(true);
     m_marks->setChecked(true);
@@ -385,12 +385,13 @@ void TextView::applyPainting(Painting painting)
 
 void TextView::applyScale(Strip &strip, std::pair<double, double> bounds, bool otherMeasure)
 {
-    // Bounds stay while sliders move, so that colours can be compared; a reset forgets them.
+    // Bounds of a measure stay while sliders move, so that colours can be compared; a reset forgets them. Those of a
+    // difference follow it, until the user chooses some.
     const QString id = QString::fromStdString(strip.measure.id);
     const bool known = m_bounds.contains(id);
-    if (!known)
+    if (!known && &strip == &m_main)
         m_bounds.insert(id, bounds);
-    const auto [low, high] = m_bounds.value(id);
+    const auto [low, high] = m_bounds.value(id, bounds);
     strip.scale = ColourScale(strip.measure, palette());
     strip.scale.setBounds(low, high);
     strip.area->setValues(strip.values, strip.scale);

@@ -182,7 +182,7 @@ void TokenTextArea::applyPendingScroll()
     }
     const int value = verticalScrollBar()->value();
     if (top < value || top + lineHeight() + margin > value + viewport()->height())
-        verticalScrollBar()->setValue(top - std::min(linesAbove * lineHeight(), viewport()->height() / 3));
+        verticalScrollBar()->setValue(margin + top - std::min(linesAbove, viewport()->height() / lineHeight() / 3) * lineHeight());
 }
 
 void TokenTextArea::showPosition(Position position)
@@ -347,7 +347,7 @@ void TokenTextArea::paintUnderline(QPainter &painter, std::int64_t position, con
     if (at >= m_underlines.size() || m_underlines[at] == Underline::None || rect.width() < 3)
         return;
     QColor color = palette().color(QPalette::Text);
-    color.setAlphaF(0.55f);
+    color.setAlphaF(m_underlines[at] == Underline::Solid ? 0.4f : 0.75f);
     const double y = std::round(rect.bottom() - 4);
     if (m_underlines[at] == Underline::Solid) {
         painter.fillRect(QRectF(rect.left() + 1, y, rect.width() - 2, 1), color);

@@ -147,6 +147,20 @@ private Q_SLOTS:
         QVERIFY(near(inspection.mixedLogProb, std::log(0.2)));
     }
 
+    void aSkippedPositionHasNoNeighbours()
+    {
+        const Replay replay(makeTrace(), nullptr);
+        EvaluationSettings settings = knnLm(0.5);
+        settings.skipFraction = 0.5;
+        JobControl job;
+        const auto result = replay.evaluate(settings, {.perPosition = true}, job);
+        for (std::int64_t i = 0; i < 4; ++i) {
+            const auto inspection = inspect(replay, Position(i), settings, {}, 1);
+            QCOMPARE(inspection.searched, result.searched[static_cast<std::size_t>(i)] != 0);
+            QVERIFY(near(inspection.mixedLogProb, static_cast<double>(result.logProbs[static_cast<std::size_t>(i)])));
+        }
+    }
+
     void positionsAreChecked()
     {
         const Replay replay(makeTrace(), nullptr);
