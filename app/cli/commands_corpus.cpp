@@ -2,9 +2,7 @@
 #include "build_options.h"
 #include "command_tree.h"
 
-#include "base/error.h"
-
-#include <sstream>
+#include "ledger/command_line.h"
 
 namespace retoscope::cli {
 
@@ -17,40 +15,11 @@ struct CorpusAddOptions : NameOptions
     CorpusOptions corpus;
 };
 
-/// "train=0.8,validation=0.1,test=0.1,seed=1": what is not named is 0, and the seed 1.
-void readFractions(const std::string &text, CorpusOptions &options)
-{
-    options.trainFraction = options.validationFraction = options.testFraction = 0;
-    std::istringstream parts(text);
-    for (std::string part; std::getline(parts, part, ',');) {
-        const auto equals = part.find('=');
-        const std::string name = part.substr(0, equals);
-        const std::string value = equals == std::string::npos ? "" : part.substr(equals + 1);
-        char *end = nullptr;
-        const double number = std::strtod(value.c_str(), &end);
-        if (value.empty() || *end != '\0' || !(number >= 0))
-            fail(ErrorKind::Usage, "--split: '{}' is not of the form name=number; write e.g. train=0.8,validation=0.1,test=0.1,seed=1.", part);
-        if (name == "train")
-            options.trainFraction = number;
-        else if (name == "validation" || name == "valid" || name == "dev")
-            options.validationFraction = number;
-        else if (name == "test")
-            options.testFraction = number;
-        else if (name == "seed")
-            options.seed = static_cast<std::uint64_t>(number);
-        else
-            fail(ErrorKind::Usage, "--split: there is no split called '{}'; the names are train, validation, test and seed.", name);
-    }
-    const double sum = options.trainFraction + options.validationFraction + options.testFraction;
-    if (std::abs(sum - 1) > 1e-9)
-        fail(ErrorKind::Usage, "--split: the fractions add up to {:g}; they must add up to 1.", sum);
-}
-
 Json addOne(Session &session, CorpusAddOptions &options)
 {
     options.corpus.kind = corpusKindFromString(options.kind);
     if (!options.split.empty())
-        readFractions(options.split, options.corpus);
+        readSplitFractions(options.split, options.corpus);
     Project project = session.openProject();
     const std::vector<std::filesystem::path> paths(options.paths.begin(), options.paths.end());
     const auto row = addCorpus(project, paths, options.corpus, session.request(options.name), session.job());

@@ -25,21 +25,15 @@ struct TrainOptions : NameOptions
     }
 };
 
-/// Sizes that were not given follow from the others, as Llama's do.
-ModelConfig completeModel(const TrainOptions &options)
+ModelConfig modelOf(const TrainOptions &options)
 {
     ModelConfig model = options.config.model;
-    if (model.hiddenSize % model.heads != 0)
-        fail(ErrorKind::Usage, "--hidden is {} and --heads {}; the hidden size must be a multiple of the heads.", model.hiddenSize, model.heads);
-    if (model.keyValueHeads == 0)
-        model.keyValueHeads = model.heads;
-    if (model.heads % model.keyValueHeads != 0)
-        fail(ErrorKind::Usage, "--heads is {} and --kv-heads {}; the heads must be a multiple of the key-value heads.", model.heads, model.keyValueHeads);
-    model.headSize = model.hiddenSize / model.heads;
-    if (model.feedForwardSize == 0)
-        model.feedForwardSize = (model.hiddenSize * 8 / 3 + 31) / 32 * 32; // SwiGLU: 8/3 of the hidden size (Shazeer 2020)
     model.tiedHead = !options.untiedHead;
-    return model;
+    try {
+        return completedLlama(std::move(model));
+    } catch (const Error &error) {
+        throw Error(ErrorKind::Usage, error.what());
+    }
 }
 
 Json train(Session &session, const TrainOptions &options)
@@ -47,7 +41,7 @@ Json train(Session &session, const TrainOptions &options)
     if (options.tokenizer.empty() == options.initial.empty())
         fail(ErrorKind::Usage, "Give either --tokenizer (from scratch) or --model (fine-tuning).");
     TrainConfig config = options.config;
-    config.model = completeModel(options);
+    config.model = modelOf(options);
     config.compute = computeTypeFromString(options.compute);
     config.storeType = computeTypeFromString(options.store);
     config.keepBest = !options.keepLast;

@@ -2,8 +2,7 @@
 #include "evaluation_options.h"
 
 #include "base/error.h"
-
-#include <charconv>
+#include "ledger/command_line.h"
 
 namespace retoscope::cli {
 
@@ -83,17 +82,6 @@ EvaluationSettings EvaluationOptions::settings() const
 std::string EvaluationOptions::clusters() const
 {
     return m_method == "retomaton" ? m_clusters : "none";
-}
-
-std::int64_t minKnnsFromString(const std::string &text)
-{
-    if (text == "inf" || text == "∞")
-        return AutomatonSettings::alwaysSearch;
-    std::int64_t value = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc() || end != text.data() + text.size() || value < 1)
-        fail(ErrorKind::Usage, "--min-knns is '{}'; give a whole number from 1 on, or inf.", text);
-    return value;
 }
 
 std::string minKnnsText(std::int64_t minKnns)

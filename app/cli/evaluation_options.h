@@ -51,9 +51,6 @@ private:
     std::string m_referenceSimilarity = "l2";
 };
 
-/// "64" or "inf".
-std::int64_t minKnnsFromString(const std::string &text);
-
 /// Settings in the words of the options, for people: "λ 0.3, T 10, k 1024, min_knns ∞".
 std::string describe(const EvaluationSettings &settings);
 std::string minKnnsText(std::int64_t minKnns); ///< "∞" or the number

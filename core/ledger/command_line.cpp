@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
 
 namespace retoscope {
 
@@ -247,6 +251,45 @@ std::string fossCommand(const std::string &trace, const std::string &clusters, c
     text.option("--trace", trace).option("--points", points);
     addEvaluation(text, clusters, base);
     return text.text();
+}
+
+void readSplitFractions(const std::string &text, CorpusOptions &options)
+{
+    options.trainFraction = options.validationFraction = options.testFraction = 0;
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+        const auto equals = part.find('=');
+        const std::string name = part.substr(0, equals);
+        const std::string value = equals == std::string::npos ? "" : part.substr(equals + 1);
+        char *end = nullptr;
+        const double number = std::strtod(value.c_str(), &end);
+        if (value.empty() || *end != '\0' || !(number >= 0))
+            fail(ErrorKind::Usage, "--split: '{}' is not of the form name=number; write e.g. train=0.8,validation=0.1,test=0.1,seed=1.", part);
+        if (name == "train")
+            options.trainFraction = number;
+        else if (name == "validation" || name == "valid" || name == "dev")
+            options.validationFraction = number;
+        else if (name == "test")
+            options.testFraction = number;
+        else if (name == "seed")
+            options.seed = static_cast<std::uint64_t>(number);
+        else
+            fail(ErrorKind::Usage, "--split: there is no split called '{}'; the names are train, validation, test and seed.", name);
+    }
+    const double sum = options.trainFraction + options.validationFraction + options.testFraction;
+    if (std::abs(sum - 1) > 1e-9)
+        fail(ErrorKind::Usage, "--split: the fractions add up to {:g}; they must add up to 1.", sum);
+}
+
+std::int64_t minKnnsFromString(const std::string &text)
+{
+    if (text == "inf" || text == "∞")
+        return AutomatonSettings::alwaysSearch;
+    std::int64_t value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (code != std::errc() || end != text.data() + text.size() || value < 1)
+        fail(ErrorKind::Usage, "--min-knns is '{}'; give a whole number from 1 on, or inf.", text);
+    return value;
 }
 
 } // namespace retoscope

@@ -28,4 +28,10 @@ std::string evaluateCommand(const std::string &trace, const std::string &cluster
 std::string sweepCommand(const std::string &trace, const std::string &clusters, const EvaluationSettings &base, const SweepGrid &grid);
 std::string fossCommand(const std::string &trace, const std::string &clusters, const EvaluationSettings &base, std::int32_t points);
 
+// And read back; each throws Usage with the option and what to write.
+/// "train=0.8,validation=0.1,test=0.1,seed=1": what is not named is 0, and the seed 1.
+void readSplitFractions(const std::string &text, CorpusOptions &options);
+/// "64" or "inf".
+std::int64_t minKnnsFromString(const std::string &text);
+
 } // namespace retoscope

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <regex>
 #include <vector>
 
 namespace fs = std::filesystem;
@@ -29,6 +31,23 @@ std::uint64_t freeDisk(fs::path folder)
         folder = folder.parent_path();
     const auto space = fs::space(folder, code);
     return code ? ~std::uint64_t(0) : space.available;
+}
+
+/// Bytes of one stored vector of dimension D, from the last part of the factory string; fp32 when it is not known.
+std::uint64_t codeBytes(const std::string &factory, std::int32_t dimension)
+{
+    std::smatch match;
+    if (std::regex_search(factory, match, std::regex("PQ(\\d+)(?:x(\\d+))?")))
+        return static_cast<std::uint64_t>(std::ceil(std::stod(match[1]) * (match[2].matched ? std::stod(match[2]) : 8.0) / 8.0));
+    const auto d = static_cast<std::uint64_t>(dimension);
+    std::uint64_t bytes = 4 * d;
+    if (factory.find("SQ8") != std::string::npos)
+        bytes = d;
+    else if (factory.find("SQfp16") != std::string::npos)
+        bytes = 2 * d;
+    if (std::regex_search(factory, match, std::regex("HNSW(\\d+)")))
+        bytes += 2 * 4 * std::stoull(match[1]) + 16;
+    return bytes;
 }
 
 } // namespace
@@ -57,6 +76,30 @@ void admit(const Forecast &forecast, const fs::path &folder, bool force, JobCont
     if (const auto memory = availableMemory(); memory > 0 && forecast.memoryBytes > memory)
         fail(ErrorKind::Resource, "{} needs about {} of memory ({}), but {} are available; close other programs, choose a smaller setting, or give --force to try nevertheless.",
              forecast.what, formatBytes(forecast.memoryBytes), forecast.amount, formatBytes(memory));
+}
+
+Forecast forecastIndex(const IndexConfig &config, std::int64_t entries, std::int32_t dimension)
+{
+    Forecast forecast{"the index", formatCount(entries) + " vectors"};
+    if (config.factory == "exact")
+        return forecast;
+    const auto n = static_cast<std::uint64_t>(entries);
+    const auto rowBytes = 4 * static_cast<std::uint64_t>(dimension);
+    const auto sample = std::min<std::uint64_t>(n, config.trainSample > 0 ? static_cast<std::uint64_t>(config.trainSample) : 1'000'000);
+    forecast.diskBytes = n * (codeBytes(config.factory, dimension) + sizeof(std::int64_t));
+    forecast.memoryBytes = sample * rowBytes + 2 * forecast.diskBytes; // serialised from memory
+    return forecast;
+}
+
+Forecast forecastClusters(const ClusterConfig &config, std::int64_t entries, std::int32_t dimension)
+{
+    Forecast forecast{"the clustering", fmt::format("{} entries into {} states", formatCount(entries), formatCount(config.states))};
+    const auto n = static_cast<std::uint64_t>(entries);
+    const auto rowBytes = 4 * static_cast<std::uint64_t>(dimension);
+    const auto sample = config.sample > 0 ? std::min(n, static_cast<std::uint64_t>(config.sample)) : n;
+    forecast.diskBytes = 2 * n * sizeof(std::int32_t);
+    forecast.memoryBytes = (sample + 2 * static_cast<std::uint64_t>(config.states)) * rowBytes;
+    return forecast;
 }
 
 double pilot(const LanguageModel &model, const TokenStore &tokens, const WindowScheme &scheme, const ForwardRequest &request,

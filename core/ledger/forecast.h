@@ -2,6 +2,8 @@
 // What a long job will need, said before it starts (retrieval.md section 8).
 #pragma once
 
+#include "automaton/clusters.h"
+#include "index/index.h"
 #include "model/language_model.h"
 #include "text/token_store.h"
 #include "text/windows.h"
@@ -29,6 +31,10 @@ std::string toString(const Forecast &forecast);
 /// Logs it when it is worth saying and throws Resource with the numbers when disk (of `folder`) or memory cannot hold it,
 /// unless `force`.
 void admit(const Forecast &forecast, const std::filesystem::path &folder, bool force, JobControl &job);
+
+/// Of an index over, and of clusters of, so many keys of this dimension. Time is not known.
+Forecast forecastIndex(const IndexConfig &config, std::int64_t entries, std::int32_t dimension);
+Forecast forecastClusters(const ClusterConfig &config, std::int64_t entries, std::int32_t dimension);
 
 /// Seconds that the model needs for these windows: measured on about 1 % of them in batches of `batchTokens`, for at most
 /// about two seconds; negative when there are too few to be worth it.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "datastore/datastore_builder.h"
+#include "ledger/live_progress.h"
 #include "ledger/project.h"
 #include "model/trainer.h"
 #include "text/sentencepiece_trainer.h"
@@ -41,6 +42,11 @@ ArtefactRow makeClusters(Project &project, const ArtefactRow &datastore, const C
 ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const ArtefactRow &tokens, const ArtefactRow &datastore, const ArtefactRow &index,
                       const TraceConfig &config, const LoadOptions &load, const Request &request, JobControl &job, const TraceListener &listener = {});
 
+/// What lets `sink` see the trace that makeTrace() records grow, replayed with the settings and, for RetoMaton, the newest
+/// clusters of the datastore. Empty without a sink.
+TraceListener growingTrace(const Project &project, const ArtefactRow &model, const ArtefactRow &tokens, const ArtefactRow &datastore, const std::string &name,
+                           const TraceConfig &config, const EvaluationSettings &settings, const LiveSink &sink);
+
 /// Everything that a trace needs to be replayed, opened and checked against each other. `clusters` by name or "none"; empty:
 /// the only ready clusters of the datastore, none when there are none (BadInput lists them when there are several).
 struct OpenTrace
@@ -66,9 +72,9 @@ struct EvaluationOutcome
     std::int64_t run = 0; ///< id in the ledger
     Json config = Json::object(); ///< as recorded: the settings and the names and fingerprints of all artefacts
 };
-/// Replayed (or live when asked for) and recorded as a run.
+/// Replayed (or live when asked for) and recorded as a run. `sink` hears a live evaluation grow.
 EvaluationOutcome evaluate(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &settings,
-                           const LiveOptions &live, const Request &request, JobControl &job);
+                           const LiveOptions &live, const Request &request, JobControl &job, const LiveSink &sink = {});
 
 struct SweepOutcome
 {

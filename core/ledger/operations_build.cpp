@@ -58,47 +58,6 @@ Json withCompute(Json config, const LoadOptions &load)
     return config;
 }
 
-/// Bytes of one stored vector of dimension D, from the last part of the factory string; fp32 when it is not known.
-std::uint64_t codeBytes(const std::string &factory, std::int32_t dimension)
-{
-    std::smatch match;
-    if (std::regex_search(factory, match, std::regex("PQ(\\d+)(?:x(\\d+))?")))
-        return static_cast<std::uint64_t>(std::ceil(std::stod(match[1]) * (match[2].matched ? std::stod(match[2]) : 8.0) / 8.0));
-    const auto d = static_cast<std::uint64_t>(dimension);
-    std::uint64_t bytes = 4 * d;
-    if (factory.find("SQ8") != std::string::npos)
-        bytes = d;
-    else if (factory.find("SQfp16") != std::string::npos)
-        bytes = 2 * d;
-    if (std::regex_search(factory, match, std::regex("HNSW(\\d+)")))
-        bytes += 2 * 4 * std::stoull(match[1]) + 16;
-    return bytes;
-}
-
-Forecast forecastIndex(const IndexConfig &config, const Datastore &datastore)
-{
-    Forecast forecast{"the index", formatCount(datastore.size()) + " vectors"};
-    if (config.factory == "exact")
-        return forecast;
-    const auto n = static_cast<std::uint64_t>(datastore.size());
-    const auto rowBytes = 4 * static_cast<std::uint64_t>(datastore.dimension());
-    const auto sample = std::min<std::uint64_t>(n, config.trainSample > 0 ? static_cast<std::uint64_t>(config.trainSample) : 1'000'000);
-    forecast.diskBytes = n * (codeBytes(config.factory, datastore.dimension()) + sizeof(std::int64_t));
-    forecast.memoryBytes = sample * rowBytes + 2 * forecast.diskBytes; // serialised from memory
-    return forecast;
-}
-
-Forecast forecastClusters(const ClusterConfig &config, const Datastore &datastore)
-{
-    Forecast forecast{"the clustering", fmt::format("{} entries into {} states", formatCount(datastore.size()), formatCount(config.states))};
-    const auto n = static_cast<std::uint64_t>(datastore.size());
-    const auto rowBytes = 4 * static_cast<std::uint64_t>(datastore.dimension());
-    const auto sample = config.sample > 0 ? std::min(n, static_cast<std::uint64_t>(config.sample)) : n;
-    forecast.diskBytes = 2 * n * sizeof(std::int32_t);
-    forecast.memoryBytes = (sample + 2 * static_cast<std::uint64_t>(config.states)) * rowBytes;
-    return forecast;
-}
-
 /// Measured on a few stored keys.
 double secondsPerQuery(const Index &index, const Datastore &datastore, const TraceConfig &config)
 {
@@ -248,7 +207,7 @@ ArtefactRow makeIndex(Project &project, const ArtefactRow &datastore, const Inde
     plan.inputs = {inputFrom("datastore", datastore)};
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
         const auto store = project.openDatastore(datastore);
-        admit(forecastIndex(config, *store), folder, request.force, job);
+        admit(forecastIndex(config, store->size(), store->dimension()), folder, request.force, job);
         buildIndex(folder, config, store, job);
         const auto index = Index::open(folder, store);
         return Built{index->fingerprint(), index->manifest().info, {}};
@@ -266,7 +225,7 @@ ArtefactRow makeClusters(Project &project, const ArtefactRow &datastore, const C
     plan.inputs = {inputFrom("datastore", datastore)};
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
         const auto store = project.openDatastore(datastore);
-        admit(forecastClusters(config, *store), folder, request.force, job);
+        admit(forecastClusters(config, store->size(), store->dimension()), folder, request.force, job);
         buildClusters(folder, config, *store, job);
         const auto clusters = Clusters::open(folder);
         Json info = clusters->manifest().info;

@@ -241,7 +241,8 @@ StoredCurve storeCurve(Project &project, const OpenTrace &open, CurveRow curve,
     return stored;
 }
 
-EvaluationResult evaluateLive(const Project &project, const OpenTrace &open, const EvaluationSettings &settings, const LiveOptions &live, JobControl &job)
+EvaluationResult evaluateLive(const Project &project, const OpenTrace &open, const EvaluationSettings &settings, const LiveOptions &live, JobControl &job,
+                              const LiveSink &sink)
 {
     if (!open.modelRow || !open.tokensRow || !open.indexRow)
         fail(ErrorKind::BadInput, "The trace '{}' was imported without a model; it can be replayed, but not evaluated live.", open.row.name);
@@ -256,7 +257,12 @@ EvaluationResult evaluateLive(const Project &project, const OpenTrace &open, con
     parts.clusters = settings.useClusters ? open.replay->clusters() : nullptr;
     parts.search = config.search;
     const auto positions = live.maxPositions > 0 ? live.maxPositions : config.maxPositions;
-    return retoscope::evaluateLive(parts, *project.openTokens(*open.tokensRow), config.windows, settings, positions, job);
+    LiveSource source;
+    source.name = open.row.name;
+    source.total = positions > 0 ? std::min(positions, open.trace->arrays().positions) : open.trace->arrays().positions;
+    source.tokenizer = sink ? project.openTokenizer(*open.modelRow) : nullptr;
+    return retoscope::evaluateLive(parts, *project.openTokens(*open.tokensRow), config.windows, settings, positions, job,
+                                   liveEvaluationListener(std::move(source), open.trace, sink));
 }
 
 } // namespace
@@ -280,8 +286,24 @@ OpenTrace openTraceForReplay(const Project &project, const std::string &trace, c
     return open;
 }
 
+TraceListener growingTrace(const Project &project, const ArtefactRow &model, const ArtefactRow &tokens, const ArtefactRow &datastore, const std::string &name,
+                           const TraceConfig &config, const EvaluationSettings &settings, const LiveSink &sink)
+{
+    if (!sink)
+        return {};
+    LiveSource source;
+    source.name = name.empty() ? tokens.name : name;
+    source.tokenizer = project.openTokenizer(model);
+    source.datastore = project.openDatastore(datastore);
+    source.total = forecastTrace(config, *project.openTokens(tokens), *source.datastore).positions;
+    source.settings = settings;
+    if (const auto fitting = readyOnesOf(project, ArtefactKind::Clusters, datastore); settings.method == Method::Retomaton && !fitting.empty())
+        source.clusters = project.openClusters(fitting.back());
+    return liveTraceListener(std::move(source), sink);
+}
+
 EvaluationOutcome evaluate(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &wished,
-                           const LiveOptions &live, const Request &request, JobControl &job)
+                           const LiveOptions &live, const Request &request, JobControl &job, const LiveSink &sink)
 {
     const OpenTrace open = openTraceForReplay(project, trace, clusters);
     const EvaluationSettings settings = applicable(wished, open);
@@ -305,7 +327,7 @@ EvaluationOutcome evaluate(Project &project, const std::string &trace, const std
         outcome.run = run.id;
         outcome.config = run.config;
         if (live.live)
-            outcome.result = recordedJob(project, "evaluate", request, [&] { return evaluateLive(project, open, settings, live, job); });
+            outcome.result = recordedJob(project, "evaluate", request, [&] { return evaluateLive(project, open, settings, live, job, sink); });
         else
             outcome.result = open.replay->evaluate(settings, {}, job);
         run.metrics = metricsOf(outcome.result);

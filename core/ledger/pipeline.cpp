@@ -45,8 +45,9 @@ SweepGrid mixingAxes(const SweepGrid &grid)
 class Pipeline
 {
 public:
-    Pipeline(Project &project, const ProjectDescription &description, const Request &request, JobControl &job, const PipelineListener &listener)
-        : m_project(project), m_description(description), m_request(request), m_job(job), m_listener(listener),
+    Pipeline(Project &project, const ProjectDescription &description, const Request &request, JobControl &job, const PipelineListener &listener,
+             const LiveSink &live)
+        : m_project(project), m_description(description), m_request(request), m_job(job), m_listener(listener), m_live(live),
           m_stages(planPipeline(description))
     {
         m_load.compute = description.model.compute;
@@ -182,9 +183,16 @@ private:
         row = makeTrace(m_project, m_outcome.model, tokensRow, m_outcome.datastore, m_outcome.index, config, m_load,
                         request(name, traceRecordCommand(m_outcome.model.name, m_outcome.corpus.name, split, m_outcome.datastore.name, m_outcome.index.name,
                                                          config, m_load.compute, name)),
-                        m_job);
+                        m_job, growingTrace(m_project, m_outcome.model, tokensRow, m_outcome.datastore, name, config, liveSettings(), m_live));
         return {fmt::format("{} positions × {} neighbours, {}", formatCount(row.info.at("positions")), formatCount(row.info.at("k")), formatBytes(row.bytes)),
                 wasThere(row)};
+    }
+
+    [[nodiscard]] EvaluationSettings liveSettings() const
+    {
+        EvaluationSettings settings = m_description.settings;
+        settings.method = Method::Retomaton;
+        return settings;
     }
 
     [[nodiscard]] std::string clustersName() const { return m_outcome.clusters ? m_outcome.clusters->name : "none"; }
@@ -280,6 +288,7 @@ private:
     const Request &m_request;
     JobControl &m_job;
     const PipelineListener &m_listener;
+    const LiveSink &m_live;
     LoadOptions m_load;
     std::vector<PipelineStage> m_stages;
     std::size_t m_next = 0;
@@ -321,9 +330,10 @@ std::vector<PipelineStage> planPipeline(const ProjectDescription &description)
     return stages;
 }
 
-PipelineOutcome runPipeline(Project &project, const ProjectDescription &description, const Request &request, JobControl &job, const PipelineListener &listener)
+PipelineOutcome runPipeline(Project &project, const ProjectDescription &description, const Request &request, JobControl &job, const PipelineListener &listener,
+                            const LiveSink &live)
 {
-    return Pipeline(project, description, request, job, listener).run();
+    return Pipeline(project, description, request, job, listener, live).run();
 }
 
 std::vector<std::vector<std::string>> tableCells(const std::vector<PipelineResult> &table)

@@ -47,8 +47,9 @@ using PipelineListener = std::function<void(const std::vector<PipelineStage> &st
 /// Names of the stages that runPipeline() will go through.
 std::vector<PipelineStage> planPipeline(const ProjectDescription &description);
 
+/// `live` sees the traces grow, replayed as RetoMaton with the description's settings.
 PipelineOutcome runPipeline(Project &project, const ProjectDescription &description, const Request &request, JobControl &job,
-                            const PipelineListener &listener = {});
+                            const PipelineListener &listener = {}, const LiveSink &live = {});
 
 /// The results table with a heading line: method, FoSS, searches, perplexity, λ, T, k, min_knns …
 std::string tableToCsv(const std::vector<PipelineResult> &table);

@@ -98,6 +98,22 @@ void from_json(const Json &json, TrainConfig &config)
     config = std::move(read);
 }
 
+ModelConfig completedLlama(ModelConfig model)
+{
+    model.architecture = "llama";
+    if (model.heads < 1 || model.hiddenSize % model.heads != 0)
+        fail(ErrorKind::BadInput, "The hidden size is {} and the heads {}; the hidden size must be a multiple of the heads (--hidden, --heads).", model.hiddenSize, model.heads);
+    if (model.keyValueHeads == 0)
+        model.keyValueHeads = model.heads;
+    if (model.heads % model.keyValueHeads != 0)
+        fail(ErrorKind::BadInput, "The heads are {} and the key-value heads {}; the heads must be a multiple of the key-value heads (--heads, --kv-heads).", model.heads,
+             model.keyValueHeads);
+    model.headSize = model.hiddenSize / model.heads;
+    if (model.feedForwardSize == 0)
+        model.feedForwardSize = (model.hiddenSize * 8 / 3 + 31) / 32 * 32; // SwiGLU: 8/3 of the hidden size (Shazeer 2020)
+    return model;
+}
+
 std::int64_t totalSteps(const TrainConfig &config, std::int64_t trainTokens)
 {
     if (config.steps > 0)

@@ -45,6 +45,10 @@ void to_json(Json &json, const TrainConfig &config);
 /// Strict: unknown fields and values out of range are refused with a sentence.
 void from_json(const Json &json, TrainConfig &config);
 
+/// Sizes of a Llama-type model that are 0 follow from the others: as many key-value heads as heads, a SwiGLU of 8/3 of the
+/// hidden size. Throws BadInput for sizes that do not divide.
+[[nodiscard]] ModelConfig completedLlama(ModelConfig model);
+
 /// Steps of a run over so many training tokens.
 [[nodiscard]] std::int64_t totalSteps(const TrainConfig &config, std::int64_t trainTokens);
 

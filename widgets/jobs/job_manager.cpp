@@ -5,6 +5,7 @@
 
 #include <QFutureWatcher>
 #include <QThreadPool>
+#include <QTime>
 #include <QtConcurrent>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ constexpr qsizetype longestLog = 2000; // lines kept per job
 struct Outcome
 {
     JobInfo::State state = JobInfo::State::Done;
-    QString message;
+    JobResult result;
 };
 
 Outcome runBody(const JobManager::Body &body, const std::filesystem::path &folder, JobControl &control)
@@ -30,10 +31,22 @@ Outcome runBody(const JobManager::Body &body, const std::filesystem::path &folde
         Project project = Project::open(folder);
         return {JobInfo::State::Done, body(project, control)};
     } catch (const Cancelled &error) {
-        return {JobInfo::State::Cancelled, QString::fromUtf8(error.what())};
+        return {JobInfo::State::Cancelled, JobResult(QString::fromUtf8(error.what()))};
     } catch (const std::exception &error) {
-        return {JobInfo::State::Failed, QString::fromUtf8(error.what())};
+        return {JobInfo::State::Failed, JobResult(QString::fromUtf8(error.what()))};
     }
+}
+
+QString timeStamped(const QString &line)
+{
+    return QTime::currentTime().toString(QStringLiteral("HH:mm:ss")) + QStringLiteral("  ") + line;
+}
+
+void appendLine(JobInfo &info, const QString &line)
+{
+    info.log.append(timeStamped(line));
+    if (info.log.size() > longestLog)
+        info.log.removeFirst();
 }
 
 } // namespace
@@ -44,6 +57,7 @@ struct JobManager::Private
     {
         std::filesystem::path project;
         Body body;
+        WorkOptions options;
         RateEstimator rate;
     };
 
@@ -66,18 +80,26 @@ struct JobManager::Private
 JobManager::JobManager(QObject *parent) : QObject(parent), m_private(std::make_unique<Private>())
 {
     m_private->pool.setMaxThreadCount(1);
-    connect(&m_private->watcher, &QFutureWatcherBase::finished, this, [this] {
-        const int id = std::exchange(m_private->runningId, 0);
-        const Outcome outcome = m_private->watcher.result();
-        if (JobInfo *info = m_private->find(id)) {
-            info->state = outcome.state;
-            info->message = outcome.message;
-            info->remainingSeconds = -1;
-        }
-        Q_EMIT jobChanged(id);
-        Q_EMIT jobFinished(id);
-        startNext();
-    });
+    connect(&m_private->watcher, &QFutureWatcherBase::finished, this, &JobManager::finish);
+}
+
+void JobManager::finish()
+{
+    const int id = std::exchange(m_private->runningId, 0);
+    const Outcome outcome = m_private->watcher.result();
+    if (JobInfo *info = m_private->find(id)) {
+        info->state = outcome.state;
+        info->message = outcome.result.message;
+        info->outcome = outcome.result.outcome;
+        info->remainingSeconds = -1;
+        info->endedMs = nowMs();
+        if (!info->message.isEmpty())
+            appendLine(*info, info->message);
+    }
+    Q_EMIT liveProgress(nullptr);
+    Q_EMIT jobChanged(id);
+    Q_EMIT jobFinished(id);
+    startNext();
 }
 
 JobManager::~JobManager()
@@ -91,13 +113,44 @@ JobManager::~JobManager()
 int JobManager::enqueue(const QString &title, const std::filesystem::path &project, Body body)
 {
     JobInfo info;
-    info.id = m_private->nextId++;
     info.title = title;
-    m_private->entries[info.id] = {project, std::move(body), {}};
-    m_private->infos.push_back(info);
-    Q_EMIT jobAdded(info.id);
+    return add(std::move(info), project, std::move(body));
+}
+
+int JobManager::enqueue(const Work &work, const std::filesystem::path &project, const WorkOptions &options)
+{
+    JobInfo info;
+    info.title = QString::fromStdString(titleOf(work));
+    info.work = std::make_shared<const Work>(work);
+    const int id = m_private->nextId;
+    WorkListeners listeners;
+    listeners.liveSettings = options.liveSettings;
+    listeners.stages = [this, id](const std::vector<PipelineStage> &stages, std::size_t) {
+        later(id, [stages](JobInfo &job) { job.stages = stages; });
+    };
+    listeners.live = [this](std::shared_ptr<const LiveProgress> progress) {
+        QMetaObject::invokeMethod(this, [this, progress] {
+            if (m_private->runningId != 0)
+                Q_EMIT liveProgress(progress);
+        }, Qt::QueuedConnection);
+    };
+    m_private->entries[id].options = options;
+    return add(std::move(info), project, [work, listeners](Project &opened, JobControl &control) {
+        auto outcome = std::make_shared<const WorkOutcome>(perform(opened, work, listeners, control));
+        return JobResult(QString::fromStdString(outcome->message), outcome);
+    });
+}
+
+int JobManager::add(JobInfo info, const std::filesystem::path &project, Body body)
+{
+    const int id = info.id = m_private->nextId++;
+    auto &entry = m_private->entries[id];
+    entry.project = project;
+    entry.body = std::move(body);
+    m_private->infos.push_back(std::move(info));
+    Q_EMIT jobAdded(id);
     startNext();
-    return info.id;
+    return id;
 }
 
 void JobManager::startNext()
@@ -107,6 +160,7 @@ void JobManager::startNext()
         return;
     const int id = m_private->runningId = next->id;
     next->state = JobInfo::State::Running;
+    next->startedMs = nowMs();
     const auto &entry = m_private->entries.at(id);
     m_private->control = makeControl(id);
     m_private->watcher.setFuture(QtConcurrent::run(&m_private->pool, [body = entry.body, folder = entry.project, control = m_private->control] {
@@ -115,37 +169,34 @@ void JobManager::startNext()
     Q_EMIT jobChanged(id);
 }
 
-/// Progress and log lines come on the worker thread; queued calls bring them into the GUI thread.
+void JobManager::later(int id, std::function<void(JobInfo &)> change)
+{
+    QMetaObject::invokeMethod(this, [this, id, change = std::move(change)] {
+        JobInfo *info = m_private->find(id);
+        if (!info)
+            return;
+        change(*info);
+        Q_EMIT jobChanged(id);
+    }, Qt::QueuedConnection);
+}
+
 std::shared_ptr<JobControl> JobManager::makeControl(int id)
 {
     const auto showProgress = [this, id](const Progress &progress) {
-        JobInfo *info = m_private->find(id);
-        if (!info)
-            return;
-        RateEstimator &rate = m_private->entries.at(id).rate;
-        rate.update(progress);
-        info->progress = progress;
-        info->rate = rate.rate();
-        info->remainingSeconds = rate.remainingSeconds();
-        info->elapsedSeconds = rate.elapsedSeconds();
-        Q_EMIT jobChanged(id);
-    };
-    const auto showLine = [this, id](const QString &line) {
-        JobInfo *info = m_private->find(id);
-        if (!info)
-            return;
-        info->log.append(line);
-        if (info->log.size() > longestLog)
-            info->log.removeFirst();
-        Q_EMIT jobChanged(id);
-    };
-    return std::make_shared<JobControl>(
-        [this, showProgress](const Progress &progress) {
-            QMetaObject::invokeMethod(this, [showProgress, progress] { showProgress(progress); }, Qt::QueuedConnection);
-        },
-        [this, showLine](const std::string &line) {
-            QMetaObject::invokeMethod(this, [showLine, text = QString::fromStdString(line)] { showLine(text); }, Qt::QueuedConnection);
+        later(id, [this, id, progress](JobInfo &info) {
+            RateEstimator &rate = m_private->entries.at(id).rate;
+            rate.update(progress);
+            if (info.progress.stage != progress.stage)
+                appendLine(info, QString::fromStdString(progress.stage));
+            info.progress = progress;
+            info.rate = rate.rate();
+            info.remainingSeconds = rate.remainingSeconds();
         });
+    };
+    const auto showLine = [this, id](const std::string &line) {
+        later(id, [text = QString::fromStdString(line)](JobInfo &info) { appendLine(info, text); });
+    };
+    return std::make_shared<JobControl>(showProgress, showLine);
 }
 
 void JobManager::cancel(int id)
@@ -155,6 +206,7 @@ void JobManager::cancel(int id)
         return;
     if (info->state == JobInfo::State::Queued) {
         info->state = JobInfo::State::Cancelled;
+        info->message = tr("Taken out of the queue before it began.");
         Q_EMIT jobChanged(id);
         Q_EMIT jobFinished(id);
     } else if (id == m_private->runningId) {
@@ -196,13 +248,15 @@ void JobManager::move(int id, int delta)
     Q_EMIT orderChanged();
 }
 
-void JobManager::retry(int id)
+int JobManager::retry(int id)
 {
     const JobInfo *info = m_private->find(id);
     if (!info || (info->state != JobInfo::State::Failed && info->state != JobInfo::State::Cancelled))
-        return;
+        return 0;
     const auto entry = m_private->entries.at(id);
-    enqueue(QString(info->title), entry.project, entry.body);
+    if (info->work)
+        return enqueue(Work(*info->work), entry.project, entry.options);
+    return enqueue(QString(info->title), entry.project, entry.body);
 }
 
 void JobManager::clearFinished()
@@ -224,6 +278,11 @@ const std::vector<JobInfo> &JobManager::jobs() const
 const JobInfo *JobManager::job(int id) const
 {
     return m_private->find(id);
+}
+
+const JobInfo *JobManager::running() const
+{
+    return m_private->find(m_private->runningId);
 }
 
 bool JobManager::isBusy() const

@@ -30,6 +30,8 @@ Session::Session(QObject *parent) : QObject(parent)
     connect(&m_watcher, &ProjectWatcher::recovered, this, &Session::projectAvailable);
     connect(&m_jobs, &JobManager::jobFinished, &m_watcher, &ProjectWatcher::refresh);
 
+    connect(&m_jobs, &JobManager::liveProgress, this, &Session::setLive);
+
     m_opening.onFailure(fail);
     m_opening.onBusy(showBusy);
     m_replaying.onAnswer([this](const auto &result) {
@@ -132,6 +134,14 @@ void Session::compareWith(const EvaluationSettings &settings)
     if (!m_trace)
         return;
     m_comparing.ask([trace = m_trace, settings](JobControl &control) { return evaluateInBackground(*trace, settings, control); });
+}
+
+void Session::setLive(std::shared_ptr<const LiveProgress> live)
+{
+    if (m_live == live)
+        return;
+    m_live = std::move(live);
+    Q_EMIT liveChanged();
 }
 
 void Session::clearComparison()

@@ -63,6 +63,10 @@ public:
     void compareWith(const EvaluationSettings &settings);
     void clearComparison();
 
+    // What grows while a job records a trace or evaluates live
+    [[nodiscard]] const std::shared_ptr<const LiveProgress> &live() const { return m_live; } ///< null: nothing grows
+    void setLive(std::shared_ptr<const LiveProgress> live); ///< GUI thread; at most about ten times a second
+
     [[nodiscard]] Selection &selection() { return m_selection; }
     [[nodiscard]] JobManager &jobs() { return m_jobs; }
 
@@ -82,6 +86,7 @@ Q_SIGNALS:
     void comparisonChanged();
     void descriptionChanged();
     void viewWanted(const QString &id);
+    void liveChanged();
     void busyChanged(bool busy);           ///< a replay or an opening is under way: views grey what they show
     void failed(const QString &sentence);
 
@@ -94,6 +99,7 @@ private:
     std::shared_ptr<const TraceSession> m_trace;
     EvaluationSettings m_settings;
     std::shared_ptr<const Evaluation> m_evaluation, m_comparison;
+    std::shared_ptr<const LiveProgress> m_live;
     quint64 m_nextEvaluation = 1;
     Selection m_selection;
     JobManager m_jobs;

@@ -6,6 +6,8 @@
 #include "explore/neighbours_view.h"
 #include "explore/perplexity_view.h"
 #include "explore/text_view.h"
+#include "jobs/jobs_view.h"
+#include "pipeline/pipeline_view.h"
 
 #include <QStringList>
 
@@ -16,10 +18,12 @@ namespace retoscope {
 const std::vector<ViewEntry> &viewRegistry()
 {
     static const std::vector<ViewEntry> views{
+        {QStringLiteral("pipeline"), QObject::tr("Pipeline"), ViewPlace::Top, true, [](Session &session) -> View * { return new PipelineView(session); }},
         {QStringLiteral("text"), QObject::tr("Text"), ViewPlace::Centre, true, [](Session &session) -> View * { return new TextView(session); }},
         {QStringLiteral("neighbours"), QObject::tr("Neighbours"), ViewPlace::Right, true, [](Session &session) -> View * { return new NeighboursView(session); }},
         {QStringLiteral("distributions"), QObject::tr("Distributions"), ViewPlace::Right, true, [](Session &session) -> View * { return new DistributionsView(session); }},
         {QStringLiteral("perplexity"), QObject::tr("Perplexity"), ViewPlace::Bottom, true, [](Session &session) -> View * { return new PerplexityView(session); }},
+        {QStringLiteral("jobs"), QObject::tr("Jobs"), ViewPlace::Bottom, false, [](Session &session) -> View * { return new JobsView(session); }},
     };
     return views;
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QAbstractTableModel>
+
+#include "jobs/job_manager.h"
+
+#include <vector>
+
+namespace retoscope {
+
+/// All work: what runs, what waits in its order, what is finished with the newest first, and below it what the ledger
+/// remembers of other processes and earlier sessions.
+class JobsModel : public QAbstractTableModel
+{
+    Q_OBJECT
+
+public:
+    enum Column { Title, State, ProgressColumn, Rate, Remaining, Elapsed, Message, ColumnCount };
+    enum Role
+    {
+        PermilleRole = Qt::UserRole, ///< 0 to 1000; −1: not known; invalid: no bar
+        ActiveRole,                  ///< true while it runs
+    };
+
+    explicit JobsModel(JobManager &jobs, QObject *parent = nullptr);
+
+    /// Jobs of the ledger; those of this manager must not be among them.
+    void setHistory(std::vector<JobRow> rows);
+    /// The clock: elapsed times of what runs.
+    void tick();
+
+    /// Exactly one of the two is not null.
+    [[nodiscard]] const JobInfo *jobAt(int row) const;
+    [[nodiscard]] const JobRow *recordAt(int row) const;
+    [[nodiscard]] int rowOfJob(int id) const; ///< −1: none
+    /// A recorded job whose process is gone or that failed, that nobody has finished since, and whose command can be
+    /// repeated from here.
+    [[nodiscard]] bool canContinue(int row) const;
+
+    [[nodiscard]] int rowCount(const QModelIndex &parent = {}) const override;
+    [[nodiscard]] int columnCount(const QModelIndex &parent = {}) const override;
+    [[nodiscard]] QVariant data(const QModelIndex &index, int role) const override;
+    [[nodiscard]] QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+private:
+    struct Key
+    {
+        bool recorded = false;
+        std::int64_t id = 0;
+        friend bool operator==(const Key &, const Key &) = default;
+    };
+    [[nodiscard]] std::vector<Key> wantedOrder() const;
+    void synchronise();
+    void changed(int row);
+    [[nodiscard]] const JobRow *record(std::int64_t id) const;
+    [[nodiscard]] QString text(const JobInfo &job, Column column) const;
+    [[nodiscard]] QString text(const JobRow &job, Column column) const;
+
+    JobManager &m_jobs;
+    std::vector<JobRow> m_history; ///< newest first
+    std::vector<Key> m_rows;
+};
+
+} // namespace retoscope
