@@ -506,13 +506,13 @@ private:
 
     const ArtefactRow *requireReady(const std::string &option, ArtefactKind kind, const std::string &name)
     {
-        const auto found = std::ranges::find_if(m_artefacts, [&](const ArtefactRow &row) { return row.kind == kind && row.name == name; });
-        if (found == m_artefacts.end())
+        const ArtefactRow *found = find(kind, name);
+        if (!found)
             add(option, fmt::format("There is no {} called “{}”; choose one of the list.", toString(kind), name));
         else if (found->state != ArtefactState::Ready)
             add(option, fmt::format("The {} “{}” is not finished; finish it first.", toString(kind), name));
         else
-            return &*found;
+            return found;
         return nullptr;
     }
 
@@ -549,7 +549,11 @@ private:
             tried("hidden", trainConfigOf);
             break;
         case WorkKind::BuildDatastore: tried("stride", datastoreConfigOf); break;
-        case WorkKind::RecordTrace: tried("stride", traceConfigOf); break;
+        case WorkKind::RecordTrace:
+            tried("stride", traceConfigOf);
+            requireMadeFrom("index", ArtefactKind::Index, "datastore", ArtefactKind::Datastore);
+            requireMadeFrom("datastore", ArtefactKind::Datastore, "model", ArtefactKind::Model);
+            break;
         case WorkKind::BuildIndex: checkFactory(); break;
         case WorkKind::Sweep: tried("grid", gridOf); tried("min-knns", settingsOf); break;
         case WorkKind::Evaluate:
@@ -558,6 +562,21 @@ private:
         case WorkKind::BuildClusters:
         case WorkKind::RunProject: break;
         }
+    }
+
+    [[nodiscard]] const ArtefactRow *find(ArtefactKind kind, const std::string &name) const
+    {
+        const auto found = std::ranges::find_if(m_artefacts, [&](const ArtefactRow &row) { return row.kind == kind && row.name == name; });
+        return found == m_artefacts.end() ? nullptr : &*found;
+    }
+
+    /// The artefact of `option` must have been made from the one of `input`, where its row says from which.
+    void requireMadeFrom(const char *option, ArtefactKind kind, const char *input, ArtefactKind inputKind)
+    {
+        const ArtefactRow *made = find(kind, m_work.text(option)), *from = find(inputKind, m_work.text(input));
+        const auto recorded = std::ranges::find(made->inputs, input, &ArtefactInput::role);
+        if (recorded != made->inputs.end() && recorded->artefact != from->id && recorded->fingerprint != from->fingerprint)
+            add(option, fmt::format("The {} “{}” was made from another {} than “{}”; choose one that belongs to it.", toString(kind), made->name, toString(inputKind), from->name));
     }
 
     /// A factory string is a word of letters, digits and a few signs.

@@ -31,7 +31,7 @@ struct WorkParameter
         Path,        ///< a file or folder
         Paths,       ///< several; a JSON array
         Artefact,    ///< the name of one of the kind `artefact`
-        CorpusSplit, ///< "manual:train"
+        CorpusSplit, ///< "manual:train"; the usual split is the first of `choices`
     };
     enum class Group { Main, Advanced };
 

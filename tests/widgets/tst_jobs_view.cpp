@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <QtTest> // before the core: moc 6.4 cannot parse <compare> first
+
 #include "jobs/jobs_model.h"
 #include "jobs/jobs_view.h"
 #include "shell/session.h"
@@ -13,7 +15,6 @@
 #include <QPlainTextEdit>
 #include <QTableView>
 #include <QTemporaryDir>
-#include <QtTest>
 
 #include <csignal>
 #include <fstream>
@@ -137,7 +138,7 @@ private Q_SLOTS:
         other.id = 7;
         other.kind = "tokens";
         other.state = JobState::Running;
-        model.setHistory({other});
+        model.setHistory({RecordedJob(other)});
         QVERIFY(printed(model).endsWith(QStringLiteral("first: ✓ done; tokens: ▷ running elsewhere")));
         jobs.clearFinished();
         QCOMPARE(printed(model), QStringLiteral("tokens: ▷ running elsewhere"));

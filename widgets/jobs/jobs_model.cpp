@@ -12,10 +12,17 @@ namespace retoscope {
 
 namespace {
 
+constexpr qsizetype longestToolTip = 600;
+
 /// Running before waiting before finished.
 int rank(const JobInfo &job)
 {
     return job.isActive() ? 0 : job.state == JobInfo::State::Queued ? 1 : 2;
+}
+
+std::int64_t idOf(const RecordedJob &record)
+{
+    return record.row.id;
 }
 
 QString durationText(double seconds)
@@ -24,6 +31,11 @@ QString durationText(double seconds)
 }
 
 } // namespace
+
+RecordedJob::RecordedJob(JobRow job)
+    : row(std::move(job)), work(workFromCommand(row.command)), title(QString::fromStdString(work ? titleOf(*work) : row.kind))
+{
+}
 
 JobsModel::JobsModel(JobManager &jobs, QObject *parent) : QAbstractTableModel(parent), m_jobs(jobs)
 {
@@ -37,9 +49,9 @@ JobsModel::JobsModel(JobManager &jobs, QObject *parent) : QAbstractTableModel(pa
     synchronise();
 }
 
-void JobsModel::setHistory(std::vector<JobRow> rows)
+void JobsModel::setHistory(std::vector<RecordedJob> rows)
 {
-    std::ranges::sort(rows, std::greater(), &JobRow::id);
+    std::ranges::sort(rows, std::greater(), idOf);
     m_history = std::move(rows);
     synchronise();
     for (int row = 0; row < rowCount(); ++row) {
@@ -69,8 +81,8 @@ std::vector<JobsModel::Key> JobsModel::wantedOrder() const
     std::vector<Key> order;
     for (const JobInfo *job : jobs)
         order.push_back({false, job->id});
-    for (const auto &row : m_history)
-        order.push_back({true, row.id});
+    for (const auto &record : m_history)
+        order.push_back({true, idOf(record)});
     return order;
 }
 
@@ -117,13 +129,13 @@ const JobInfo *JobsModel::jobAt(int row) const
     return key.recorded ? nullptr : m_jobs.job(static_cast<int>(key.id));
 }
 
-const JobRow *JobsModel::record(std::int64_t id) const
+const RecordedJob *JobsModel::record(std::int64_t id) const
 {
-    const auto found = std::ranges::find(m_history, id, &JobRow::id);
+    const auto found = std::ranges::find(m_history, id, idOf);
     return found == m_history.end() ? nullptr : &*found;
 }
 
-const JobRow *JobsModel::recordAt(int row) const
+const RecordedJob *JobsModel::recordAt(int row) const
 {
     const Key &key = m_rows.at(static_cast<std::size_t>(row));
     return key.recorded ? record(key.id) : nullptr;
@@ -137,16 +149,15 @@ int JobsModel::rowOfJob(int id) const
 
 bool JobsModel::canContinue(int row) const
 {
-    const JobRow *job = recordAt(row);
-    if (!job || job->state == JobState::Running || job->state == JobState::Done)
+    const RecordedJob *job = recordAt(row);
+    if (!job || !job->work || job->row.state == JobState::Running || job->row.state == JobState::Done)
         return false;
-    const bool taken = std::ranges::any_of(m_history, [&](const JobRow &other) {
-        return other.id > job->id && other.command == job->command && (other.state == JobState::Done || other.state == JobState::Running);
+    const bool taken = std::ranges::any_of(m_history, [&](const RecordedJob &other) {
+        return other.row.id > job->row.id && other.row.command == job->row.command && (other.row.state == JobState::Done || other.row.state == JobState::Running);
     });
-    const auto work = taken ? std::nullopt : workFromCommand(job->command);
-    return work && std::ranges::none_of(m_jobs.jobs(), [&](const JobInfo &own) {
-               return own.work && *own.work == *work && (own.state == JobInfo::State::Done || !own.isFinished());
-           });
+    return !taken && std::ranges::none_of(m_jobs.jobs(), [&](const JobInfo &own) {
+        return own.work && *own.work == *job->work && (own.state == JobInfo::State::Done || !own.isFinished());
+    });
 }
 
 int JobsModel::rowCount(const QModelIndex &parent) const
@@ -197,13 +208,11 @@ QString JobsModel::text(const JobInfo &job, Column column) const
     return {};
 }
 
-QString JobsModel::text(const JobRow &job, Column column) const
+QString JobsModel::text(const RecordedJob &record, Column column) const
 {
+    const JobRow &job = record.row;
     switch (column) {
-    case Title: {
-        const auto work = workFromCommand(job.command);
-        return QString::fromStdString(work ? titleOf(*work) : job.kind);
-    }
+    case Title: return record.title;
     case State:
         switch (job.state) {
         case JobState::Running: return tr("▷ running elsewhere");
@@ -235,14 +244,14 @@ QVariant JobsModel::data(const QModelIndex &index, int role) const
     if (!checkIndex(index, CheckIndexOption::IndexIsValid))
         return {};
     const JobInfo *job = jobAt(index.row());
-    const JobRow *row = recordAt(index.row());
+    const RecordedJob *record = recordAt(index.row());
     const auto column = static_cast<Column>(index.column());
     switch (role) {
     case Qt::DisplayRole:
-    case Qt::AccessibleTextRole: return job ? text(*job, column) : row ? text(*row, column) : QString();
+    case Qt::AccessibleTextRole: return job ? text(*job, column) : record ? text(*record, column) : QString();
     case Qt::ToolTipRole:
         if (column == Message || column == Title)
-            return job ? (job->message.isEmpty() ? job->title : job->message) : row ? QString::fromStdString(row->command) : QString();
+            return job ? (job->message.isEmpty() ? job->title : job->message) : record ? QString::fromStdString(record->row.command).left(longestToolTip) : QString();
         break;
     case Qt::TextAlignmentRole: {
         const bool right = column == Rate || column == Remaining || column == Elapsed;

@@ -5,9 +5,20 @@
 
 #include "jobs/job_manager.h"
 
+#include <optional>
 #include <vector>
 
 namespace retoscope {
+
+/// A job of the ledger, read with what its command means.
+struct RecordedJob
+{
+    explicit RecordedJob(JobRow job);
+
+    JobRow row;
+    std::optional<Work> work; ///< nothing when the command cannot be repeated from here
+    QString title;
+};
 
 /// All work: what runs, what waits in its order, what is finished with the newest first, and below it what the ledger
 /// remembers of other processes and earlier sessions.
@@ -26,13 +37,13 @@ public:
     explicit JobsModel(JobManager &jobs, QObject *parent = nullptr);
 
     /// Jobs of the ledger; those of this manager must not be among them.
-    void setHistory(std::vector<JobRow> rows);
+    void setHistory(std::vector<RecordedJob> rows);
     /// The clock: elapsed times of what runs.
     void tick();
 
     /// Exactly one of the two is not null.
     [[nodiscard]] const JobInfo *jobAt(int row) const;
-    [[nodiscard]] const JobRow *recordAt(int row) const;
+    [[nodiscard]] const RecordedJob *recordAt(int row) const;
     [[nodiscard]] int rowOfJob(int id) const; ///< −1: none
     /// A recorded job whose process is gone or that failed, that nobody has finished since, and whose command can be
     /// repeated from here.
@@ -53,12 +64,12 @@ private:
     [[nodiscard]] std::vector<Key> wantedOrder() const;
     void synchronise();
     void changed(int row);
-    [[nodiscard]] const JobRow *record(std::int64_t id) const;
+    [[nodiscard]] const RecordedJob *record(std::int64_t id) const;
     [[nodiscard]] QString text(const JobInfo &job, Column column) const;
-    [[nodiscard]] QString text(const JobRow &job, Column column) const;
+    [[nodiscard]] QString text(const RecordedJob &record, Column column) const;
 
     JobManager &m_jobs;
-    std::vector<JobRow> m_history; ///< newest first
+    std::vector<RecordedJob> m_history; ///< newest first
     std::vector<Key> m_rows;
 };
 

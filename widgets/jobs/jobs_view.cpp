@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "jobs/jobs_view.h"
 
-#include "jobs/jobs_model.h"
 #include "jobs/progress_delegate.h"
 #include "runs/runs_export.h"
 #include "shell/session.h"
@@ -35,7 +34,7 @@ constexpr std::size_t longestHistory = 200; // rows of the ledger that are shown
 constexpr int gap = 6;
 
 /// Ledger rows that this process does not show already. Marks those whose process is gone.
-std::vector<JobRow> readJobs(const std::filesystem::path &folder, qint64 sessionBegan)
+std::vector<RecordedJob> readJobs(const std::filesystem::path &folder, qint64 sessionBegan)
 {
     Project project = Project::open(folder);
     project.ledger().markInterruptedJobs();
@@ -45,7 +44,7 @@ std::vector<JobRow> readJobs(const std::filesystem::path &folder, qint64 session
     std::ranges::sort(rows, std::greater(), &JobRow::id);
     if (rows.size() > longestHistory)
         rows.resize(longestHistory);
-    return rows;
+    return {std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end())};
 }
 
 } // namespace
@@ -63,7 +62,7 @@ JobsView::JobsView(Session &session, QWidget *parent)
     buildActions();
     m_clock->setInterval(clockIntervalMs);
     connect(m_clock, &QTimer::timeout, m_model, &JobsModel::tick);
-    m_history.onAnswer([this](std::vector<JobRow> rows) {
+    m_history.onAnswer([this](std::vector<RecordedJob> rows) {
         m_model->setHistory(std::move(rows));
         showPage();
     });
@@ -219,7 +218,8 @@ void JobsView::showSelected()
 {
     const int row = currentRow();
     const JobInfo *job = row < 0 ? nullptr : m_model->jobAt(row);
-    const JobRow *record = row < 0 ? nullptr : m_model->recordAt(row);
+    const RecordedJob *recorded = row < 0 ? nullptr : m_model->recordAt(row);
+    const JobRow *record = recorded ? &recorded->row : nullptr;
     const bool queued = job && job->state == JobInfo::State::Queued;
     m_cancel->setEnabled(queued || (job && job->isActive() && job->state != JobInfo::State::Stopping));
     m_pause->setEnabled(job && (job->state == JobInfo::State::Running || job->state == JobInfo::State::Paused));
@@ -275,9 +275,8 @@ void JobsView::continueCurrent()
     int id = 0;
     if (const JobInfo *job = m_model->jobAt(row)) {
         id = session().jobs().retry(job->id);
-    } else if (const JobRow *record = m_model->recordAt(row); record && m_model->canContinue(row)) {
-        if (const auto work = workFromCommand(record->command))
-            id = session().jobs().enqueue(*work, session().projectFolder(), {session().settings()});
+    } else if (m_model->canContinue(row)) {
+        id = session().jobs().enqueue(Work(*m_model->recordAt(row)->work), session().projectFolder(), {session().settings()});
     }
     if (id)
         m_table->selectRow(m_model->rowOfJob(id));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "ledger/ledger.h"
+#include "jobs/jobs_model.h"
 #include "shell/latest_only.h"
 #include "shell/view.h"
 
@@ -15,7 +15,6 @@ class QTimer;
 
 namespace retoscope {
 
-class JobsModel;
 class Session;
 
 /// All work in one place: what runs, waits and is finished, of this program and of others, with the log of the chosen job.
@@ -53,7 +52,7 @@ private:
     QPlainTextEdit *m_log;
     QTimer *m_clock;
     QAction *m_cancel = nullptr, *m_pause = nullptr, *m_continue = nullptr, *m_up = nullptr, *m_down = nullptr, *m_open = nullptr, *m_clear = nullptr;
-    LatestOnly<std::vector<JobRow>> m_history;
+    LatestOnly<std::vector<RecordedJob>> m_history;
     qint64 m_sessionBegan; ///< UTC, ms: what this process began later is shown by the job manager
 };
 

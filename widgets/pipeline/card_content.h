@@ -28,6 +28,7 @@ struct CardContent
     Action action = Action::None; ///< of the card's button
     int job = 0;        ///< the job that runs, waits or has failed; 0: none
 
+    friend bool operator==(const CardContent &, const CardContent &) = default;
     [[nodiscard]] bool isBusy() const { return look == Look::Running || look == Look::Paused || look == Look::Waiting; }
 };
 

@@ -273,6 +273,7 @@ void PipelineView::runAll()
         return;
     }
     m_chain = true;
+    m_tried.clear();
     runNext();
 }
 
@@ -281,11 +282,13 @@ void PipelineView::runNext()
     if (session().jobs().isBusy())
         return;
     for (const auto &status : m_statuses) {
-        if (status.state == StageStatus::State::Ready || (status.state == StageStatus::State::Missing && !status.next))
+        const bool startable = status.state == StageStatus::State::Stale ? !status.renewal.empty() : status.state != StageStatus::State::Ready && status.next;
+        if (!startable || !m_tried.insert(status.stage).second)
             continue;
         startStage(status.stage);
-        if (session().jobs().isBusy())
-            return;
+        m_chain = session().jobs().isBusy(); // else a form asks for what is missing
+        showRunAll();
+        return;
     }
     m_chain = false; // nothing is left, or nothing that can be started without a choice
     showRunAll();

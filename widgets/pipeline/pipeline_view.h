@@ -5,6 +5,7 @@
 #include "shell/latest_only.h"
 #include "shell/view.h"
 
+#include <set>
 #include <vector>
 
 class QLabel;
@@ -59,6 +60,7 @@ private:
     std::vector<StageStatus> m_statuses; ///< empty until the project has been read
     StageChoice m_choice;
     bool m_chain = false; ///< “Run all” without a description goes on after each job
+    std::set<Stage> m_tried; ///< by this “Run all”: each once
     std::filesystem::path m_shownProject;
     LatestOnly<std::vector<StageStatus>> m_reading;
 };

@@ -122,10 +122,17 @@ StageCard::StageCard(Stage stage, QWidget *parent)
     connect(m_cancel, &QToolButton::clicked, this, &StageCard::cancelRequested);
     connect(m_more, &QToolButton::clicked, this, [this] { showMenu(m_more->mapToGlobal(QPoint(0, m_more->height()))); });
     connect(m_menu, &QMenu::aboutToShow, this, &StageCard::menuAboutToShow);
-    setContent(m_content);
+    showContent(m_content);
 }
 
 void StageCard::setContent(const CardContent &content)
+{
+    if (content == m_content)
+        return;
+    showContent(content);
+}
+
+void StageCard::showContent(const CardContent &content)
 {
     m_content = content;
     m_title->setText(QStringLiteral("%1  %2").arg(glyphOf(content.look), content.title));

@@ -58,6 +58,7 @@ protected:
 
 private:
     [[nodiscard]] QColor accent() const;
+    void showContent(const CardContent &content);
     void showMenu(const QPoint &where);
 
     CardContent m_content;

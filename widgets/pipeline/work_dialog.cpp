@@ -314,7 +314,11 @@ void WorkDialog::fillArtefacts()
                     box->addItem(fromUtf8(row->name + ":" + name), fromUtf8(row->name + ":" + name));
             }
         }
-        setValue(field, before.value(parameter.option));
+        const Json &chosen = before.value(parameter.option);
+        if (parameter.type == Type::CorpusSplit && chosen == "")
+            box->setCurrentIndex(std::max(0, box->findText(QLatin1Char(':') + fromUtf8(parameter.choices.front()), Qt::MatchEndsWith)));
+        else
+            setValue(field, chosen);
     }
     m_filling = false;
     m_refresh->start();

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <QtTest> // before the core: moc 6.4 cannot parse <compare> first
+
 #include "ledger/live_progress.h"
 #include "ledger/stages.h"
 #include "ledger/work.h"
@@ -8,10 +10,9 @@
 #include "ledger/command_line.h"
 #include "text/corpus_preview.h"
 
-#include <QtTest>
-
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace retoscope;
 using namespace retoscope::test;
@@ -196,7 +197,7 @@ private Q_SLOTS:
     {
         const QTemporaryDir empty;
         JobControl job;
-        EXPECT_ERROR(previewCorpus({empty.path().toStdString()}, {}, 10, job), ErrorKind::BadInput, empty.path().toStdString());
+        EXPECT_ERROR(previewCorpus({empty.path().toStdString()}, {}, 10, job), ErrorKind::BadInput, "no document");
         EXPECT_ERROR(previewCorpus({"/not/there"}, {}, 10, job), ErrorKind::NotFound, "/not/there");
     }
 
