@@ -96,6 +96,7 @@ private:
 
 private Q_SLOTS:
     void initTestCase();
+    void helpHasAnExample();
     void datastoreIsImported();
     void repeatedImportIsIdempotent();
     void indexIsImported();
@@ -162,6 +163,15 @@ void TestImport::initTestCase()
     writeRaw(QStringLiteral("infinite_keys.npy"), infinite);
     writeRaw(QStringLiteral("sixteen_keys.npy"), std::vector<float>(store.keys.begin(), store.keys.begin() + 16 * dimension));
     writeRaw(QStringLiteral("sixteen_vals.npy"), std::vector<std::int32_t>(store.tokens.begin(), store.tokens.begin() + 16));
+}
+
+void TestImport::helpHasAnExample()
+{
+    for (const char *command : {"datastore import", "index import", "cluster import", "trace import", "datastore export", "cluster export", "trace export"}) {
+        const auto result = runCli(QProcess::splitCommand(QString::fromLatin1(command)) << QStringLiteral("--help"));
+        VERIFY_DONE(result);
+        QVERIFY2(result.out.contains(QByteArray("Example:\n  retoscope-cli ") + command), result.out.constData());
+    }
 }
 
 void TestImport::datastoreIsImported()

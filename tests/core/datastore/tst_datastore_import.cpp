@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "base/error.h"
 #include "base/hash.h"
 #include "base/job.h"
 #include "base/npy.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Parity with the released code of kNN-LM and RetoMaton (knn-transformers): a golden bundle holds its inputs and outputs
 // for a grid of settings on a real model and real text. RETOSCOPE_BUNDLE checks another bundle of the same kind.
+#include "base/error.h"
 #include "base/job.h"
 #include "core/trace/golden_bundle.h"
 #include "datastore/distance.h"

@@ -2,6 +2,7 @@
 // The golden bundle once more, from the text on: our tokenizer, windows, forward pass, datastore and recording instead of
 // the released code's tensors. Only its index and its clustering are taken over. RETOSCOPE_BUNDLE names another bundle of the
 // same kind, RETOSCOPE_BUNDLE_MODEL the Hugging Face folder of its model (default: stories260k_hf beside the bundle).
+#include "base/error.h"
 #include "automaton/clusters_import.h"
 #include "base/job.h"
 #include "core/trace/golden_bundle.h"
