@@ -26,14 +26,14 @@ using namespace retoscope::test;
 
 namespace {
 
-/// What the bundle's README names for a forward pass of one's own.
-constexpr double allowedQuery = 1e-5;
-constexpr double allowedKeyShare = 0.005;   ///< components of fp16 keys that round the other way
-constexpr double allowedLogProb = 5e-5;
+/// The bundle's README measured 1e-5, 0.5 % and 5e-5 between forward passes of others; ours is one more, so twice that.
+constexpr double allowedQuery = 2e-5;
+constexpr double allowedKeyShare = 0.01;   ///< components of fp16 keys that round the other way
+constexpr double allowedLogProb = 1e-4;
 /// What follows from it: a query that moves by 1e-5 may exchange neighbours of equal distance at rank k, and with them what
 /// the cut at max_knns lets in; single positions move, the mean and the number of searches hardly.
-constexpr double allowedMean = 3e-4;
-constexpr double allowedSearchShare = 0.005; ///< of the positions
+constexpr double allowedMean = 1e-4;
+constexpr double allowedSearchShare = 0.002; ///< of the positions
 
 struct Text
 {
@@ -195,7 +195,7 @@ void EndToEndTest::datastoreIsTheSame()
     const double share = double(different) / double(count);
     qInfo("keys: %.3f %% of %zu components differ, by one fp16 step or at most %.1e", 100 * share, count, furthest);
     QVERIFY2(share <= allowedKeyShare, qPrintable(QString::number(share)));
-    QVERIFY2(furthest <= 2 * allowedQuery, qPrintable(QString::number(furthest)));
+    QVERIFY2(furthest <= allowedQuery, qPrintable(QString::number(furthest)));
 }
 
 void EndToEndTest::recordingIsTheSame()
