@@ -20,24 +20,6 @@ constexpr std::size_t listedPoints = 20;
 constexpr int curveHeight = 18;
 constexpr int widestCurve = 100;
 
-std::string methodName(Method method)
-{
-    switch (method) {
-    case Method::Base:
-        return "LM alone";
-    case Method::KnnLm:
-        return "kNN-LM";
-    case Method::Retomaton:
-        return "RetoMaton";
-    }
-    return {};
-}
-
-double basePerplexity(const EvaluationResult &result)
-{
-    return std::exp(result.baseNll);
-}
-
 /// The settings of the options; k is the trace's when it was not given.
 EvaluationSettings settingsFor(const Project &project, const std::string &trace, const EvaluationOptions &options)
 {
@@ -53,7 +35,7 @@ std::string evaluationText(const EvaluationOutcome &outcome)
 {
     const auto &result = outcome.result;
     const bool colours = coloursOnStandardOutput();
-    std::string text = fmt::format("{}  {}\n\n", styled(methodName(result.settings.method), Style::Bold, colours), describe(result.settings));
+    std::string text = fmt::format("{}  {}\n\n", styled(std::string(displayName(result.settings.method)), Style::Bold, colours), describe(result.settings));
     const auto line = [&](const char *name, const std::string &value) { text += fmt::format("  {:<18}{}\n", name, value); };
     line("perplexity", styled(fmt::format("{:.4f}", result.perplexity), Style::Bold, colours) +
                            fmt::format("   (nll {:.5f}; the LM alone {:.4f})", result.nll, basePerplexity(result)));
@@ -91,7 +73,7 @@ struct PointTable
         const bool base = settings.method == Method::Base;
         const bool automaton = settings.method == Method::Retomaton;
         const auto when = [](bool applies, const std::string &text) { return applies ? text : std::string("–"); };
-        table.addRow({fmt::format("{:.4f}", point.result.perplexity), fmt::format("{:.4f}", point.result.foss), methodName(settings.method),
+        table.addRow({fmt::format("{:.4f}", point.result.perplexity), fmt::format("{:.4f}", point.result.foss), std::string(displayName(settings.method)),
                       when(!base, fmt::format("{:.4g}", settings.lambda)), when(!base, fmt::format("{:.4g}", settings.temperature)),
                       when(!base, std::to_string(settings.k)), when(automaton, minKnnsText(settings.automaton.minKnns)),
                       when(automaton, std::to_string(settings.automaton.maxKnns)), point.pareto ? "*" : ""});

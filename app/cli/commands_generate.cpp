@@ -103,20 +103,6 @@ Json tokenJson(const GenerationParts &generation, const GeneratedToken &token)
             {"knn_probability", token.knnProbability}, {"searched", token.searched}, {"neighbours", neighbours}};
 }
 
-std::vector<std::int32_t> encodePrompt(const Tokenizer &tokenizer, const GenerateOptions &options)
-{
-    std::vector<std::int32_t> ids;
-    if (options.documentStart == "bos" && !tokenizer.bos())
-        fail(ErrorKind::Usage, "--document-start bos: the tokenizer has no BOS token; use none.");
-    if (options.documentStart != "none" && tokenizer.bos())
-        ids.push_back(tokenizer.bos()->value);
-    const auto text = tokenizer.encode(options.prompt);
-    ids.insert(ids.end(), text.begin(), text.end());
-    if (ids.empty())
-        fail(ErrorKind::Usage, "--prompt is empty, and the tokenizer has no BOS token to begin with; give a text.");
-    return ids;
-}
-
 Json generateText(Session &session, GenerateOptions &options)
 {
     GenerationConfig config = options.config;
@@ -127,7 +113,9 @@ Json generateText(Session &session, GenerateOptions &options)
     generation.parts.search = options.search;
     if (!generation.clustersRow)
         config.retrieval.useClusters = false;
-    const auto prompt = encodePrompt(*generation.tokenizer, options);
+    if (options.documentStart == "bos" && !generation.tokenizer->bos())
+        fail(ErrorKind::Usage, "--document-start bos: the tokenizer has no BOS token; use none.");
+    const auto prompt = encodePrompt(*generation.tokenizer, options.prompt, options.documentStart != "none");
     if (!session.json())
         session.display().mute();
     session.print(styled(options.prompt, Style::Dim, coloursOnStandardOutput()));

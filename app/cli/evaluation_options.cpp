@@ -84,26 +84,4 @@ std::string EvaluationOptions::clusters() const
     return m_method == "retomaton" ? m_clusters : "none";
 }
 
-std::string minKnnsText(std::int64_t minKnns)
-{
-    return minKnns == AutomatonSettings::alwaysSearch ? "∞" : std::to_string(minKnns);
-}
-
-std::string describe(const EvaluationSettings &settings)
-{
-    if (settings.method == Method::Base)
-        return "the LM alone";
-    std::string text = fmt::format("λ {:.4g}, T {:.4g}, k {}", settings.lambda, settings.temperature, settings.k);
-    if (settings.method == Method::Retomaton)
-        text += fmt::format(", min_knns {}, max_knns {}, {}", minKnnsText(settings.automaton.minKnns), settings.automaton.maxKnns,
-                            settings.useClusters ? "with clusters" : "without clusters");
-    else if (settings.skipFraction > 0)
-        text += fmt::format(", {:.4g} % skipped at random", 100 * settings.skipFraction);
-    if (settings.distances == DistanceSource::Index)
-        text += ", distances of the index";
-    if (settings.reference())
-        text += ", semantics of the released code";
-    return text;
-}
-
 } // namespace retoscope::cli

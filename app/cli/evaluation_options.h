@@ -51,8 +51,4 @@ private:
     std::string m_referenceSimilarity = "l2";
 };
 
-/// Settings in the words of the options, for people: "λ 0.3, T 10, k 1024, min_knns ∞".
-std::string describe(const EvaluationSettings &settings);
-std::string minKnnsText(std::int64_t minKnns); ///< "∞" or the number
-
 } // namespace retoscope::cli

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The desktop program: argument parsing and wiring, nothing else.
 #include "base/error.h"
-#include "foss/foss_view.h"
 #include "plot/theme.h"
 #include "shell/app_settings.h"
 #include "shell/appearance.h"
 #include "shell/main_window.h"
-#include "shell/project_snapshot.h"
 #include "shell/view_export.h"
 #include "shell/view_layouts.h"
 
@@ -73,16 +71,6 @@ void checkLayout(const QString &layout, const QStringList &ownLayouts)
     fail(ErrorKind::Usage, "--layout {}: there is no such layout; the layouts are {}.", layout.toStdString(), known.join(QStringLiteral(", ")).toStdString());
 }
 
-/// As long as no view of that name is registered.
-void exportFossCurve(const ExportRequest &request)
-{
-    const auto snapshot = ProjectWatcher::read(request.project.toStdString());
-    FossView foss;
-    if (!snapshot->fossCurves.empty())
-        foss.setFigure(FossFigure::fromCurve(snapshot->fossCurves.front()));
-    foss.exportFigure(request.file, request.size);
-}
-
 void runExport(const QCommandLineParser &parser, const Options &options)
 {
     if (parser.positionalArguments().isEmpty() || !parser.isSet(options.to))
@@ -101,10 +89,7 @@ void runExport(const QCommandLineParser &parser, const Options &options)
         request.layout = parser.value(options.layout);
         checkLayout(request.layout, {});
     }
-    if (request.view == QLatin1String("foss") && std::ranges::find(viewRegistry(), request.view, &ViewEntry::id) == viewRegistry().end())
-        exportFossCurve(request);
-    else
-        exportHeadless(request, viewRegistry());
+    exportHeadless(request, viewRegistry());
 }
 
 int runWindow(QApplication &application, const QCommandLineParser &parser, const Options &options, Theme theme)

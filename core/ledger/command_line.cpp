@@ -292,4 +292,22 @@ std::int64_t minKnnsFromString(const std::string &text)
     return value;
 }
 
+std::string generateCommand(const std::string &model, const std::string &datastore, const std::string &index, const std::string &clusters,
+                            const std::string &prompt, const GenerationConfig &config)
+{
+    const GenerationConfig standard;
+    CommandText text("generate");
+    text.option("--model", model).option("--prompt", prompt);
+    if (config.retrieval.method != Method::Base)
+        text.option("--datastore", datastore).option("--index", index, std::string());
+    addEvaluation(text, clusters, config.retrieval);
+    text.option("--decoding", config.decoding, standard.decoding).option("--max-new-tokens", config.maxNewTokens);
+    if (config.decoding == "sample")
+        text.option("--sampling-temperature", config.samplingTemperature).option("--top-p", config.topP).option("--sampling-seed", config.seed);
+    if (config.decoding == "beam")
+        text.option("--beams", config.beams);
+    text.option("--neighbours", config.neighboursKept, standard.neighboursKept).flag("--ignore-eos", !config.stopAtEos);
+    return text.text();
+}
+
 } // namespace retoscope

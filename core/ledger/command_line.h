@@ -27,6 +27,9 @@ std::string traceRecordCommand(const std::string &model, const std::string &corp
 std::string evaluateCommand(const std::string &trace, const std::string &clusters, const EvaluationSettings &settings, bool live = false);
 std::string sweepCommand(const std::string &trace, const std::string &clusters, const EvaluationSettings &base, const SweepGrid &grid);
 std::string fossCommand(const std::string &trace, const std::string &clusters, const EvaluationSettings &base, std::int32_t points);
+/// `datastore` empty: the LM alone. `index` empty: the datastore's only one.
+std::string generateCommand(const std::string &model, const std::string &datastore, const std::string &index, const std::string &clusters,
+                            const std::string &prompt, const GenerationConfig &config);
 
 // And read back; each throws Usage with the option and what to write.
 /// "train=0.8,validation=0.1,test=0.1,seed=1": what is not named is 0, and the seed 1.

@@ -23,6 +23,11 @@ std::shared_ptr<const Corpus> corpusBehind(const Project &project, const std::op
     return row ? project.openCorpus(*row) : nullptr;
 }
 
+std::string textOf(const Tokenizer *tokenizer, TokenId token)
+{
+    return tokenizer && token.valid() && token.value < tokenizer->vocabularySize() ? tokenizer->piece(token) : fmt::format("[{}]", token.value);
+}
+
 std::vector<DocumentRange> documentRanges(const TraceArrays &arrays, const TokenStore *tokens, const Corpus *corpus)
 {
     std::vector<DocumentRange> ranges;
@@ -41,12 +46,45 @@ std::vector<DocumentRange> documentRanges(const TraceArrays &arrays, const Token
 
 } // namespace
 
+EntryContext contextOf(const Datastore &datastore, const Tokenizer *tokenizer, const TokenStore *tokens, const Corpus *corpus, EntryId entry, std::int32_t count)
+{
+    const auto values = datastore.values();
+    EntryContext context;
+    context.document = datastore.documentOf(entry);
+    context.tokenIndex = datastore.tokenIndex(entry);
+    context.value = textOf(tokenizer, TokenId(values[static_cast<std::size_t>(entry.value)]));
+    if (tokens) {
+        const auto stream = tokens->tokens();
+        const DocumentId document = tokens->documentAt(context.tokenIndex);
+        const auto offsets = tokens->documentOffsets();
+        const std::int64_t first = std::max(offsets[static_cast<std::size_t>(document.value)], context.tokenIndex - count);
+        const std::int64_t end = std::min(offsets[static_cast<std::size_t>(document.value) + 1], context.tokenIndex + 1 + count);
+        for (std::int64_t i = first; i < context.tokenIndex; ++i)
+            context.left += textOf(tokenizer, TokenId(stream[static_cast<std::size_t>(i)]));
+        for (std::int64_t i = context.tokenIndex + 1; i < end; ++i)
+            context.right += textOf(tokenizer, TokenId(stream[static_cast<std::size_t>(i)]));
+        if (corpus)
+            context.documentTitle = corpus->title(tokens->corpusDocument(document));
+        return context;
+    }
+    // Without the token stream, the values of the neighbouring entries are the context.
+    const auto starts = datastore.documentStarts();
+    const auto document = static_cast<std::size_t>(context.document.value);
+    const std::int64_t first = std::max(starts[document], entry.value - count), end = std::min(starts[document + 1], entry.value + 1 + count);
+    for (std::int64_t i = first; i < entry.value; ++i)
+        context.left += textOf(tokenizer, TokenId(values[static_cast<std::size_t>(i)]));
+    for (std::int64_t i = entry.value + 1; i < end; ++i)
+        context.right += textOf(tokenizer, TokenId(values[static_cast<std::size_t>(i)]));
+    return context;
+}
+
 std::shared_ptr<const TraceSession> TraceSession::open(const Project &project, const std::string &trace, const std::string &clusters)
 {
     const OpenTrace open = openTraceForReplay(project, trace, clusters);
     const auto datastoreTokens = inputIn(project, open.datastoreRow, "tokens");
     std::shared_ptr<TraceSession> session(new TraceSession);
     session->m_name = open.row.name;
+    session->m_clustersName = open.clustersRow ? open.clustersRow->name : "none";
     session->m_replay = open.replay;
     if (const auto tokenizer = open.modelRow ? open.modelRow : inputIn(project, open.datastoreRow, "tokenizer"))
         session->m_tokenizer = project.openTokenizer(*tokenizer);
@@ -67,6 +105,7 @@ std::shared_ptr<const TraceSession> TraceSession::fromParts(std::shared_ptr<cons
     std::shared_ptr<TraceSession> session(new TraceSession);
     session->m_name = std::move(name);
     session->m_replay = std::move(replay);
+    session->m_clustersName = session->hasClusters() ? "clusters" : "none";
     session->m_tokenizer = std::move(tokenizer);
     session->m_datastoreTokens = std::move(datastoreTokens);
     session->m_documents = documentRanges(session->trace().arrays(), nullptr, nullptr);
@@ -75,7 +114,7 @@ std::shared_ptr<const TraceSession> TraceSession::fromParts(std::shared_ptr<cons
 
 std::string TraceSession::tokenText(TokenId token) const
 {
-    return m_tokenizer && token.valid() && token.value < m_tokenizer->vocabularySize() ? m_tokenizer->piece(token) : fmt::format("[{}]", token.value);
+    return textOf(m_tokenizer.get(), token);
 }
 
 std::string TraceSession::targetText(Position position) const
@@ -85,34 +124,7 @@ std::string TraceSession::targetText(Position position) const
 
 EntryContext TraceSession::contextOf(EntryId entry, std::int32_t tokens) const
 {
-    const auto values = datastore().values();
-    EntryContext context;
-    context.document = datastore().documentOf(entry);
-    context.tokenIndex = datastore().tokenIndex(entry);
-    context.value = tokenText(TokenId(values[static_cast<std::size_t>(entry.value)]));
-    if (m_datastoreTokens) {
-        const auto stream = m_datastoreTokens->tokens();
-        const DocumentId document = m_datastoreTokens->documentAt(context.tokenIndex);
-        const auto offsets = m_datastoreTokens->documentOffsets();
-        const std::int64_t first = std::max(offsets[static_cast<std::size_t>(document.value)], context.tokenIndex - tokens);
-        const std::int64_t end = std::min(offsets[static_cast<std::size_t>(document.value) + 1], context.tokenIndex + 1 + tokens);
-        for (std::int64_t i = first; i < context.tokenIndex; ++i)
-            context.left += tokenText(TokenId(stream[static_cast<std::size_t>(i)]));
-        for (std::int64_t i = context.tokenIndex + 1; i < end; ++i)
-            context.right += tokenText(TokenId(stream[static_cast<std::size_t>(i)]));
-        if (m_datastoreCorpus)
-            context.documentTitle = m_datastoreCorpus->title(m_datastoreTokens->corpusDocument(document));
-        return context;
-    }
-    // Without the token stream, the values of the neighbouring entries are the context.
-    const auto starts = datastore().documentStarts();
-    const auto document = static_cast<std::size_t>(context.document.value);
-    const std::int64_t first = std::max(starts[document], entry.value - tokens), end = std::min(starts[document + 1], entry.value + 1 + tokens);
-    for (std::int64_t i = first; i < entry.value; ++i)
-        context.left += tokenText(TokenId(values[static_cast<std::size_t>(i)]));
-    for (std::int64_t i = entry.value + 1; i < end; ++i)
-        context.right += tokenText(TokenId(values[static_cast<std::size_t>(i)]));
-    return context;
+    return retoscope::contextOf(datastore(), m_tokenizer.get(), m_datastoreTokens.get(), m_datastoreCorpus.get(), entry, tokens);
 }
 
 double TraceSession::recall() const

@@ -21,6 +21,10 @@ struct EntryContext
     std::int64_t tokenIndex = 0; ///< of the value in the datastore's token stream
 };
 
+/// `count` tokens on each side of an entry, cut at the document's ends. Without the token stream the values of the entries
+/// beside it are the context; without a tokenizer tokens appear as their ids, without the corpus the document has no title.
+EntryContext contextOf(const Datastore &datastore, const Tokenizer *tokenizer, const TokenStore *tokens, const Corpus *corpus, EntryId entry, std::int32_t count);
+
 /// Consecutive positions of one evaluation document.
 struct DocumentRange
 {
@@ -41,6 +45,7 @@ public:
                                                          std::shared_ptr<const TokenStore> datastoreTokens, std::string name);
 
     [[nodiscard]] const std::string &name() const { return m_name; }
+    [[nodiscard]] const std::string &clustersName() const { return m_clustersName; } ///< "none" without clusters
     [[nodiscard]] const Replay &replay() const { return *m_replay; }
     [[nodiscard]] const Trace &trace() const { return *m_replay->trace(); }
     [[nodiscard]] const Datastore &datastore() const { return *trace().datastore(); }
@@ -62,7 +67,7 @@ public:
 
 private:
     TraceSession() = default;
-    std::string m_name;
+    std::string m_name, m_clustersName;
     std::shared_ptr<const Replay> m_replay;
     std::shared_ptr<const Tokenizer> m_tokenizer;
     std::shared_ptr<const TokenStore> m_datastoreTokens;

@@ -35,6 +35,43 @@ std::string_view toString(Method method)
     return nameOf(methodNames, method);
 }
 
+std::string_view displayName(Method method)
+{
+    switch (method) {
+    case Method::Base: return "LM alone";
+    case Method::KnnLm: return "kNN-LM";
+    case Method::Retomaton: return "RetoMaton";
+    }
+    return {};
+}
+
+std::string minKnnsText(std::int64_t minKnns)
+{
+    return minKnns == AutomatonSettings::alwaysSearch ? "∞" : std::to_string(minKnns);
+}
+
+std::string describe(const EvaluationSettings &settings)
+{
+    if (settings.method == Method::Base)
+        return "the LM alone";
+    std::string text = fmt::format("λ {:.4g}, T {:.4g}, k {}", settings.lambda, settings.temperature, settings.k);
+    if (settings.method == Method::Retomaton)
+        text += fmt::format(", min_knns {}, max_knns {}, {}", minKnnsText(settings.automaton.minKnns), settings.automaton.maxKnns,
+                            settings.useClusters ? "with clusters" : "without clusters");
+    else if (settings.skipFraction > 0)
+        text += fmt::format(", {:.4g} % skipped at random", 100 * settings.skipFraction);
+    if (settings.distances == DistanceSource::Index)
+        text += ", distances of the index";
+    if (settings.reference())
+        text += ", semantics of the released code";
+    return text;
+}
+
+double basePerplexity(const EvaluationResult &result)
+{
+    return std::exp(result.baseNll);
+}
+
 Method methodFromString(std::string_view text)
 {
     return enumFromName(methodNames, "method", text);

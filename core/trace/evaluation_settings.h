@@ -62,7 +62,12 @@ std::vector<std::uint8_t> randomSkips(std::int64_t positions, double fraction, s
 double referenceFoss(std::span<const std::uint8_t> searched, std::span<const std::int64_t> sequenceStarts);
 
 std::string_view toString(Method method); ///< "base", "knnlm", "retomaton"
+std::string_view displayName(Method method); ///< for people: "LM alone", "kNN-LM", "RetoMaton"
 Method methodFromString(std::string_view text);
+
+/// In the words of the options, for people: "λ 0.3, T 10, k 1024, min_knns ∞, max_knns 1024, with clusters".
+std::string describe(const EvaluationSettings &settings);
+std::string minKnnsText(std::int64_t minKnns); ///< "∞" or the number
 
 /// What an evaluation found. Everything a view or table shows comes from here.
 struct EvaluationResult
@@ -91,6 +96,8 @@ struct EvaluationResult
     std::vector<std::int32_t> candidates; ///< |C|
     std::vector<std::int32_t> survivors;  ///< |cur| after the position
 };
+/// Of the LM alone on the same positions: exp(baseNll).
+double basePerplexity(const EvaluationResult &result);
 /// The contract of `evaluate --json`: perplexity, nll, positions, searches, foss, foss_reference, seconds,
 /// tokens_per_second, the other figures and the whole configuration. Without the per-position arrays; an infinite
 /// perplexity (λ = 1 and a target that no candidate has) becomes null, as JSON has no infinity.

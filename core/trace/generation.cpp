@@ -406,6 +406,16 @@ std::string_view toString(StopReason reason)
     return {};
 }
 
+std::vector<std::int32_t> encodePrompt(const Tokenizer &tokenizer, std::string_view text, bool documentStart)
+{
+    std::vector<std::int32_t> ids = tokenizer.encode(text);
+    if (documentStart && tokenizer.bos())
+        ids.insert(ids.begin(), tokenizer.bos()->value);
+    if (ids.empty())
+        fail(ErrorKind::BadInput, "The prompt is empty, and the tokenizer has no BOS token to begin with; give a text.");
+    return ids;
+}
+
 std::vector<GeneratedToken> generate(const RetrievalParts &parts, std::span<const std::int32_t> prompt, const GenerationConfig &config,
                                      JobControl &job, const GenerationListener &listener, StopReason *stopped)
 {

@@ -70,6 +70,9 @@ enum class StopReason
 };
 std::string_view toString(StopReason reason); ///< a clause, e.g. "the end-of-text token was chosen"
 
+/// The tokens of a prompt, with BOS before them where `documentStart` and the tokenizer has one. BadInput when nothing is left.
+std::vector<std::int32_t> encodePrompt(const Tokenizer &tokenizer, std::string_view text, bool documentStart = true);
+
 /// Continues `prompt` (token ids, BOS included where wanted). For Base, parts.datastore/index may be null. The automaton
 /// state belongs to the sequence (each beam owns its own), is empty at the first new token, and follows the chosen tokens
 /// (retrieval.md section 5, "Decoding"). Deterministic for a seed. Beams are compared by log-probability per token, and the

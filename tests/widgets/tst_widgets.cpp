@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "foss/foss_view.h"
 #include "jobs/job_manager.h"
 #include "pipeline/artefacts_model.h"
 #include "plot/theme.h"
@@ -54,14 +53,6 @@ QString printed(const QAbstractItemModel &model, int column)
     for (int row = 0; row < model.rowCount(); ++row)
         cells << model.index(row, column).data().toString();
     return cells.join(QLatin1Char(' '));
-}
-
-FossFigure makeFigure()
-{
-    FossFigure figure;
-    figure.series = {{QStringLiteral("RetoMaton"), {{0, 16.1, true, {}}, {0.8, 16.6, true, {}}}}, {QStringLiteral("kNN-LM"), {{0, 16.6, false, {}}, {1, 18.6, true, {}}}}};
-    figure.basePerplexity = 18.6;
-    return figure;
 }
 
 } // namespace
@@ -181,26 +172,6 @@ private Q_SLOTS:
         QCOMPARE(jobs.job(fourth)->message, QStringLiteral("project"));
         jobs.clearFinished();
         QVERIFY(jobs.jobs().empty() && !jobs.isBusy());
-    }
-
-    void fossFigureIsWritten_data()
-    {
-        QTest::addColumn<QString>("suffix");
-        for (const char *suffix : {"pdf", "svg", "png"})
-            QTest::newRow(suffix) << QString::fromLatin1(suffix);
-    }
-
-    void fossFigureIsWritten()
-    {
-        QFETCH(QString, suffix);
-        const QTemporaryDir folder;
-        FossView view;
-        const QString file = folder.filePath(QStringLiteral("foss.") + suffix);
-        QVERIFY_THROWS_EXCEPTION(Error, view.exportFigure(file, QSize(400, 300)));
-        view.setFigure(makeFigure());
-        view.exportFigure(file, QSize(400, 300));
-        QVERIFY(QFileInfo(file).size() > 1000);
-        QVERIFY_THROWS_EXCEPTION(Error, view.exportFigure(folder.filePath(QStringLiteral("foss.doc")), QSize(400, 300)));
     }
 
     void windowShowsWhatAnotherProcessWrites()

@@ -5,6 +5,7 @@
 #include <QObject>
 #include <QString>
 #include <QThreadPool>
+#include <QTimer>
 #include <QtConcurrent>
 
 #include "base/error.h"
@@ -38,17 +39,23 @@ public:
 
     void onAnswer(std::function<void(Answer)> handler) { m_onAnswer = std::move(handler); }
     void onFailure(std::function<void(const QString &)> handler) { m_onFailure = std::move(handler); }
+    /// While a slider moves, questions replace each other faster than they are answered. With a grace, one that has been
+    /// replaced may still finish within that time and is then delivered before the next is asked, so that what is shown
+    /// follows the hand; answers still come in the order of the questions. 0, the default: only the latest is delivered.
+    void setGrace(int milliseconds) { m_graceMs = milliseconds; }
     /// Called with true when the first question starts, and with false when none is under way any more.
     void onBusy(std::function<void(bool)> handler) { m_onBusy = std::move(handler); }
     [[nodiscard]] bool isBusy() const { return m_running; }
 
     void ask(Question question)
     {
-        m_pending = std::move(question);
-        if (m_running)
-            m_control->requestCancel(); // start() follows when it has stopped, so that questions never pile up
-        else
+        const bool replacesAnother = std::exchange(m_pending, std::move(question)) != nullptr;
+        if (!m_running)
             start();
+        else if (m_graceMs == 0)
+            m_control->requestCancel(); // start() follows when it has stopped, so that questions never pile up
+        else if (!replacesAnother)
+            QTimer::singleShot(m_graceMs, this, [control = m_control] { control->requestCancel(); });
     }
 
     void cancel()
@@ -88,6 +95,9 @@ private:
 
     void finish(Outcome outcome)
     {
+        const bool inGrace = m_pending && m_graceMs > 0 && !m_dropped;
+        if (auto *answer = std::get_if<1>(&outcome); inGrace && answer && m_onAnswer)
+            m_onAnswer(std::move(*answer)); // still running: what it asks waits its turn
         m_running = false;
         if (m_pending) {
             start();
@@ -95,7 +105,7 @@ private:
         }
         if (m_onBusy)
             m_onBusy(false);
-        if (m_dropped)
+        if (m_dropped || inGrace)
             return;
         if (auto *answer = std::get_if<1>(&outcome); answer && m_onAnswer)
             m_onAnswer(std::move(*answer));
@@ -109,6 +119,7 @@ private:
     std::function<void(bool)> m_onBusy;
     Question m_pending;
     std::shared_ptr<JobControl> m_control;
+    int m_graceMs = 0;
     bool m_running = false;
     bool m_dropped = false;
 };

@@ -8,6 +8,8 @@ namespace retoscope {
 namespace {
 
 constexpr int mostUndoSteps = 100;
+/// How long a replay may go on after the slider has moved on: what takes less follows the hand.
+constexpr int graceMs = 150;
 
 std::shared_ptr<EvaluationResult> evaluateInBackground(const TraceSession &trace, const EvaluationSettings &settings, JobControl &control)
 {
@@ -34,6 +36,7 @@ Session::Session(QObject *parent) : QObject(parent)
 
     m_opening.onFailure(fail);
     m_opening.onBusy(showBusy);
+    m_replaying.setGrace(graceMs);
     m_replaying.onAnswer([this](const auto &result) {
         m_evaluation = std::make_shared<const Evaluation>(Evaluation{m_nextEvaluation++, std::move(*result)});
         Q_EMIT evaluationChanged();

@@ -6,8 +6,11 @@
 #include "explore/neighbours_view.h"
 #include "explore/perplexity_view.h"
 #include "explore/text_view.h"
+#include "foss/foss_view.h"
+#include "generate/generate_view.h"
 #include "jobs/jobs_view.h"
 #include "pipeline/pipeline_view.h"
+#include "sweep/sweep_view.h"
 
 #include <QStringList>
 
@@ -23,6 +26,9 @@ const std::vector<ViewEntry> &viewRegistry()
         {QStringLiteral("neighbours"), QObject::tr("Neighbours"), ViewPlace::Right, true, [](Session &session) -> View * { return new NeighboursView(session); }},
         {QStringLiteral("distributions"), QObject::tr("Distributions"), ViewPlace::Right, true, [](Session &session) -> View * { return new DistributionsView(session); }},
         {QStringLiteral("perplexity"), QObject::tr("Perplexity"), ViewPlace::Bottom, true, [](Session &session) -> View * { return new PerplexityView(session); }},
+        {QStringLiteral("sweep"), QObject::tr("Sweep"), ViewPlace::Right, false, [](Session &session) -> View * { return new SweepView(session); }},
+        {QStringLiteral("foss"), QObject::tr("FoSS"), ViewPlace::Bottom, false, [](Session &session) -> View * { return new FossView(session); }},
+        {QStringLiteral("generate"), QObject::tr("Generate"), ViewPlace::Right, false, [](Session &session) -> View * { return new GenerateView(session); }},
         {QStringLiteral("jobs"), QObject::tr("Jobs"), ViewPlace::Bottom, false, [](Session &session) -> View * { return new JobsView(session); }},
     };
     return views;
