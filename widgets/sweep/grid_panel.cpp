@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "sweep/grid_panel.h"
 
+#include "base/error.h"
 #include "sweep/curve_plot.h"
 #include "sweep/heat_map.h"
 
@@ -158,9 +159,13 @@ bool GridPanel::isStale() const
 {
     if (!m_trace)
         return false;
-    const SweepGrid grid = wantedGrid();
-    return m_runner.points().empty() || m_runner.grid().toJson() != grid.toJson() || !(m_runner.base() == grid.at(0, m_settings))
-           || (!m_runner.isBusy() && m_runner.readyCount() < int(m_runner.points().size()));
+    try {
+        const SweepGrid grid = wantedGrid();
+        return m_runner.points().empty() || m_runner.grid().toJson() != grid.toJson() || !(m_runner.base() == grid.at(0, m_settings))
+               || (!m_runner.isBusy() && m_runner.readyCount() < int(m_runner.points().size()));
+    } catch (const Error &) {
+        return false; // an impossible setting, of which the session tells; no plot can be made for it
+    }
 }
 
 bool GridPanel::isSettled() const

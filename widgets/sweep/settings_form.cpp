@@ -83,12 +83,18 @@ SettingsForm::SettingsForm(QWidget *parent)
         change([this](EvaluationSettings &settings) { settings.method = Method(m_method->currentData().toInt()); });
     });
     connect(m_distances, &QComboBox::activated, this, [this] {
-        change([this](EvaluationSettings &settings) { settings.distances = DistanceSource(m_distances->currentData().toInt()); });
+        change([this](EvaluationSettings &settings) {
+            settings.distances = DistanceSource(m_distances->currentData().toInt());
+            settings.referenceSimilarity = ReferenceSimilarity::L2; // the other one needs exact distances under reference semantics
+        });
     });
     connect(m_semantics, &QComboBox::activated, this, [this] {
         // The other semantics bring their own rules for duplicates, ties and document ends.
         const bool reference = Semantics(m_semantics->currentData().toInt()) == Semantics::Reference;
-        change([&](EvaluationSettings &settings) { settings = SweepGrid{{{"semantics", {reference ? "reference" : "corrected"}}}}.at(0, settings); });
+        change([&](EvaluationSettings &settings) {
+            settings.referenceSimilarity = ReferenceSimilarity::L2;
+            settings = SweepGrid{{{"semantics", {reference ? "reference" : "corrected"}}}}.at(0, settings);
+        });
     });
     connect(m_clusters, &QComboBox::activated, this, &SettingsForm::takeClusters);
     setClusters({}, QStringLiteral("none"));

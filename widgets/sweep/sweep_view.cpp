@@ -288,11 +288,13 @@ void SweepView::saveAsRun()
     showMessage(tr("The setting goes into the table of runs."), false);
 }
 
-void SweepView::sendGrid(const EvaluationSettings &base, const SweepGrid &grid)
+void SweepView::sendGrid(const EvaluationSettings &settings, const SweepGrid &grid)
 {
     const auto &trace = session().trace();
     if (!trace)
         return;
+    EvaluationSettings base = settings;
+    base.method = Method::Retomaton; // the grid names the methods; only this one's command says all the rest
     const std::string command = sweepCommand(trace->name(), trace->clustersName(), base, grid);
     session().jobs().enqueue(tr("Sweep over %L1 settings").arg(grid.size()), session().projectFolder(),
                              [name = trace->name(), clusters = trace->clustersName(), base, grid, command](Project &project, JobControl &control) {

@@ -55,7 +55,7 @@ private:
     [[nodiscard]] GridPanel &currentPanel() const;
     void showMessage(const QString &sentence, bool error);
     void saveAsRun();
-    void sendGrid(const EvaluationSettings &base, const SweepGrid &grid);
+    void sendGrid(const EvaluationSettings &settings, const SweepGrid &grid);
     void copyCommand();
 
     SettingsForm *m_form;
