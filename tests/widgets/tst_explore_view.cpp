@@ -611,6 +611,56 @@ private Q_SLOTS:
         QCOMPARE(table.readAll().count('\n'), 7);
     }
 
+    void whatIsRecordedGrowsOnTheScreen()
+    {
+        const auto progress = [](std::int64_t positions) {
+            auto live = std::make_shared<LiveProgress>();
+            live->name = "growing";
+            live->total = 400;
+            for (std::int64_t i = 0; i < positions; ++i) {
+                live->text += i % 10 == 9 ? ".\n" : " word";
+                live->textEnds.push_back(static_cast<std::int64_t>(live->text.size()));
+                live->documents.push_back(static_cast<std::int32_t>(i / 300));
+                live->lmLogProbs.push_back(-2);
+                live->result.logProbs.push_back(-1);
+                live->result.knnLogProbs.push_back(-1);
+                live->result.searched.push_back(1);
+                live->result.candidates.push_back(4);
+                live->result.survivors.push_back(1);
+            }
+            live->result.perplexity = 2.72;
+            return live;
+        };
+        Session session;
+        TextView text(session);
+        PerplexityView line(session);
+        for (View *view : {static_cast<View *>(&text), static_cast<View *>(&line)}) {
+            view->resize(600, 400);
+            view->show();
+        }
+        const auto *area = text.findChild<TokenTextArea *>(QStringLiteral("Evaluation text"));
+        const auto *note = text.findChild<QLabel *>(QStringLiteral("note"));
+        session.setLive(progress(100));
+        QVERIFY(area->isVisible());
+        QCOMPARE(area->stream().size(), 100);
+        QVERIFY(note->text().contains(QStringLiteral("100 of 400 positions")));
+        QTRY_COMPARE(line.plot()->xAxis->range().upper, 99.0);
+        session.setLive(progress(400));
+        QTRY_VERIFY(text.isSettled() && line.plot()->xAxis->range().upper == 399.0);
+        QCOMPARE(area->stream().documents.size(), std::size_t(2));
+        QCOMPARE(area->layoutOfLines().tokensOf(area->layoutOfLines().lineCount() - 1).second, 400);
+        session.setLive(nullptr);
+        QVERIFY(!area->isVisible());
+        // With a trace open it is offered, not forced upon the reader.
+        session.setTrace(makeSession(smallText()));
+        session.setLive(progress(200));
+        QCOMPARE(area->stream().size(), 60);
+        Q_EMIT const_cast<QLabel *>(note)->linkActivated(QStringLiteral("#"));
+        QCOMPARE(area->stream().size(), 200);
+        session.setLive(nullptr);
+        QCOMPARE(area->stream().size(), 60);
+    }
+
     void tracesWithoutATokenizerShowIds()
     {
         ExploreText text = smallText();
@@ -619,7 +669,7 @@ private Q_SLOTS:
         QVERIFY(shown.settle());
         const TokenLayout &layout = shown.area().layoutOfLines();
         QVERIFY(printed(layout).filter(QStringLiteral("[0][1][2]")).size() > 0);
-        QVERIFY(shown.view.findChild<QLabel *>(QStringLiteral("withoutTokenizer"))->isVisible());
+        QVERIFY(shown.view.findChild<QLabel *>(QStringLiteral("note"))->isVisible());
     }
 };
 

@@ -4,6 +4,7 @@
 #include <QLocale>
 
 #include <algorithm>
+#include <numeric>
 
 namespace retoscope {
 
@@ -17,7 +18,34 @@ QString newestTrace(const ProjectSnapshot &project)
     return found == project.artefacts.rend() ? QString() : QString::fromStdString(found->name);
 }
 
+/// What is being recorded, with the positions as token ids.
+struct GrowingText
+{
+    std::shared_ptr<const LiveProgress> live;
+    std::vector<std::int32_t> ids;
+};
+
+std::shared_ptr<const GrowingText> growingText(const std::shared_ptr<const LiveProgress> &live)
+{
+    auto text = std::make_shared<GrowingText>(GrowingText{live, std::vector<std::int32_t>(static_cast<std::size_t>(live->positions()))});
+    std::iota(text->ids.begin(), text->ids.end(), 0);
+    return text;
+}
+
 } // namespace
+
+TokenStream tokenStreamOf(const std::shared_ptr<const LiveProgress> &live)
+{
+    const auto text = growingText(live);
+    TokenStream stream{text, text->ids, {}, [live](TokenId token) { return std::string(live->targetText(token.value)); }};
+    for (std::int64_t i = 0; i < live->positions(); ++i) {
+        const DocumentId document(live->documents[static_cast<std::size_t>(i)]);
+        if (stream.documents.empty() || stream.documents.back().document != document)
+            stream.documents.push_back({document, fmt::format("document {}", document.value + 1), i, 0});
+        ++stream.documents.back().count;
+    }
+    return stream;
+}
 
 ExploreView::ExploreView(Session &session, const QString &id, const QString &title, QWidget *parent) : View(session, id, title, parent)
 {
@@ -26,16 +54,18 @@ ExploreView::ExploreView(Session &session, const QString &id, const QString &tit
 void ExploreView::start()
 {
     connect(&session(), &Session::traceChanged, this, &ExploreView::followTrace);
+    connect(&session(), &Session::liveChanged, this, &ExploreView::followLive);
     connect(&session(), &Session::evaluationChanged, this, [this] { showEvaluation(); });
     connect(&session(), &Session::comparisonChanged, this, [this] { showEvaluation(); });
     connect(&session(), &Session::projectChanged, this, [this] {
-        if (!trace())
+        if (!trace() && !m_showsLive)
             invite();
     });
     connect(&session(), &Session::busyChanged, this, [this](bool busy) { setBusy(busy); });
     connect(&session(), &Session::failed, this, &ExploreView::showFailure);
     followTrace();
     showEvaluation();
+    followLive();
 }
 
 void ExploreView::followTrace()
@@ -44,8 +74,47 @@ void ExploreView::followTrace()
         invite();
         return;
     }
+    m_showsLive = false;
     showContent();
     showTrace(trace());
+}
+
+void ExploreView::followLive()
+{
+    const auto &live = session().live();
+    const bool shows = live && canShowLive() && (m_watchesLive || !trace());
+    if (shows) {
+        m_showsLive = true;
+        showContent();
+        showLive(live);
+    } else if (std::exchange(m_showsLive, false)) { // it has ended
+        m_watchesLive = false;
+        followTrace();
+        showEvaluation();
+    }
+}
+
+void ExploreView::watchLive(bool watch)
+{
+    m_watchesLive = watch;
+    followLive();
+}
+
+ShownEvaluation ExploreView::shown() const
+{
+    if (m_showsLive && session().live()) {
+        const auto &live = session().live();
+        const auto text = growingText(live);
+        TraceArrays arrays;
+        arrays.positions = live->positions();
+        arrays.targets = text->ids;
+        arrays.documents = live->documents;
+        arrays.lmLogProbs = live->lmLogProbs;
+        return {text, arrays, std::shared_ptr<const EvaluationResult>(live, &live->result)};
+    }
+    if (!trace())
+        return {};
+    return {trace(), trace()->trace().arrays(), evaluation() ? std::shared_ptr<const EvaluationResult>(evaluation(), &evaluation()->result) : nullptr};
 }
 
 void ExploreView::invite()

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace retoscope {
 
@@ -45,9 +46,12 @@ std::shared_ptr<const PerplexitySeries> PerplexitySeries::make(std::span<const f
         const auto settled = std::min(static_cast<std::ptrdiff_t>(std::max<std::int64_t>(wildBeginning, static_cast<std::int64_t>(running.size()) / 50)), static_cast<std::ptrdiff_t>(running.size()) - 1);
         if (settled < 0)
             return;
-        const auto [low, high] = std::minmax_element(running.begin() + settled, running.end());
-        series->lowestRunning = series->highestRunning == 2 && series->lowestRunning == 1 ? *low : std::min(series->lowestRunning, *low);
-        series->highestRunning = std::max(series->highestRunning, *high);
+        for (const double value : std::span(running).subspan(static_cast<std::size_t>(settled))) {
+            if (!std::isfinite(value)) // what grows has positions without a score at its end
+                continue;
+            series->lowestRunning = std::min(series->lowestRunning, value);
+            series->highestRunning = std::max(series->highestRunning, value);
+        }
         job.checkpoint();
     };
     const auto addNll = [&](Points &points, std::span<const float> logProbs) {
@@ -65,11 +69,17 @@ std::shared_ptr<const PerplexitySeries> PerplexitySeries::make(std::span<const f
             knn[i] = -std::numeric_limits<float>::infinity();
     }
     series->knnNll = pointsOf(smoothedNll(knn, window));
+    series->lowestRunning = std::numeric_limits<double>::infinity();
+    series->highestRunning = 0;
     addRunning(series->lmRunning, lmLogProbs);
     addRunning(series->mixedRunning, result.logProbs);
     if (comparison && comparison->logProbs.size() == result.logProbs.size()) {
         addNll(series->comparedNll, comparison->logProbs);
         addRunning(series->comparedRunning, comparison->logProbs);
+    }
+    if (series->lowestRunning > series->highestRunning) {
+        series->lowestRunning = 1;
+        series->highestRunning = 2;
     }
     series->searchesBefore.assign(result.searched.size() + 1, 0);
     for (std::size_t i = 0; i < result.searched.size(); ++i)

@@ -235,18 +235,25 @@ void PerplexityView::showTrace(const std::shared_ptr<const TraceSession> &)
 
 void PerplexityView::showEvaluation()
 {
-    if (!trace() || !evaluation())
-        m_computing.cancel();
+    if (shown().result)
+        compute();
     else
+        m_computing.cancel();
+}
+
+void PerplexityView::showLive(const std::shared_ptr<const LiveProgress> &)
+{
+    if (!m_computing.isBusy()) // each answer is drawn, however fast it grows
         compute();
 }
 
 void PerplexityView::compute()
 {
-    if (!trace() || !evaluation())
+    const ShownEvaluation source = shown();
+    if (!source.result)
         return;
-    m_computing.ask([trace = trace(), evaluation = evaluation(), comparison = session().comparison(), window = m_window->value()](JobControl &job) {
-        return PerplexitySeries::make(trace->trace().arrays().lmLogProbs, evaluation->result, comparison ? &comparison->result : nullptr, window, job);
+    m_computing.ask([source, comparison = showsLive() ? nullptr : session().comparison(), window = m_window->value()](JobControl &job) {
+        return PerplexitySeries::make(source.arrays.lmLogProbs, *source.result, comparison ? &comparison->result : nullptr, window, job);
     });
 }
 
@@ -359,23 +366,24 @@ void PerplexityView::updateCursor()
 
 void PerplexityView::updateReadout()
 {
-    if (!trace() || !evaluation() || !m_series)
+    const ShownEvaluation source = shown();
+    if (!source.result || !m_series)
         return;
     const QLocale locale;
     const auto ppl = [&](double value) { return locale.toString(value, 'f', 2); };
     const auto coloured = [&](int series, const QString &text) { return QStringLiteral("<span style='color:%1'>%2</span>").arg(seriesColor(series, palette()).name(), text); };
-    const EvaluationResult &result = evaluation()->result;
+    const EvaluationResult &result = *source.result;
     const Position position = session().selection().focused();
-    if (!position.valid() || position.value >= count()) {
+    if (!position.valid() || position.value >= std::min(count(), source.arrays.positions)) {
         QString text = tr("perplexity of the text: %1 → %2").arg(coloured(lmSeries, tr("LM %1").arg(ppl(std::exp(result.baseNll)))), coloured(mixedSeries, tr("<b>mixture %1</b>").arg(ppl(result.perplexity))));
         if (const auto &comparison = session().comparison())
             text += tr("; kept: %1").arg(coloured(comparedSeries, ppl(comparison->result.perplexity)));
         m_readout->setText(text);
         return;
     }
-    const PositionSummary summary = summarise(trace()->trace().arrays(), result, position);
+    const PositionSummary summary = summarise(source.arrays, result, position);
     m_readout->setText(tr("%1 “%2”: %3 %4 %5 · so far %6 → %7")
-                           .arg(locale.toString(static_cast<qlonglong>(position.value)), tokenLabel(trace()->targetText(position), summary.target).toHtmlEscaped(), coloured(lmSeries, tr("LM %1").arg(nats(summary.lmLogProb))),
+                           .arg(locale.toString(static_cast<qlonglong>(position.value)), tokenLabel(trace() ? trace()->targetText(position) : std::string(), summary.target).toHtmlEscaped(), coloured(lmSeries, tr("LM %1").arg(nats(summary.lmLogProb))),
                                 coloured(knnSeries, tr("kNN %1").arg(nats(summary.knnLogProb))), coloured(mixedSeries, tr("<b>mixture %1</b>").arg(nats(summary.mixedLogProb))),
                                 ppl(valueAt(m_series->lmRunning, position.value)), ppl(valueAt(m_series->mixedRunning, position.value))));
 }

@@ -42,6 +42,8 @@ public:
 protected:
     void showTrace(const std::shared_ptr<const TraceSession> &trace) override;
     void showEvaluation() override;
+    void showLive(const std::shared_ptr<const LiveProgress> &live) override;
+    [[nodiscard]] bool canShowLive() const override { return true; }
     void changeEvent(QEvent *event) override;
     bool eventFilter(QObject *watched, QEvent *event) override;
     void keyPressEvent(QKeyEvent *event) override;

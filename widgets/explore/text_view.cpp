@@ -77,7 +77,7 @@ TextView::TextView(Session &session, QWidget *parent)
     : ExploreView(session, QStringLiteral("text"), tr("Text"), parent), m_document(new QComboBox), m_measure(new QComboBox), m_landmark(new QComboBox),
       m_marks(makeButton(QStringLiteral("¶"), tr("Show spaces and newlines as marks"))), m_compare(makeButton(tr("Compare"), tr("Keep this setting and see below what another one changes"))),
       m_previous(makeButton(QStringLiteral("◀"), tr("Previous place"))), m_next(makeButton(QStringLiteral("▶"), tr("Next place"))), m_jumpCount(new QLabel),
-      m_findCount(new QLabel), m_withoutTokenizer(new QLabel(tr("This trace has no tokenizer: its tokens appear as their ids."))), m_needle(new QLineEdit), m_strips(new QSplitter(Qt::Vertical)), m_cards(new QScrollArea)
+      m_findCount(new QLabel), m_note(new QLabel), m_needle(new QLineEdit), m_strips(new QSplitter(Qt::Vertical)), m_cards(new QScrollArea)
 {
     setInvitation(tr("Here the evaluation text is read: every token coloured by what retrieval changed."));
     m_main = buildStrip(tr("Evaluation text"));
@@ -96,10 +96,12 @@ TextView::TextView(Session &session, QWidget *parent)
     controls->setContentsMargins(controlGap, 0, controlGap, 0);
     buildControls(controls);
     layout->addLayout(controls);
-    m_withoutTokenizer->setObjectName(QStringLiteral("withoutTokenizer"));
-    m_withoutTokenizer->setContentsMargins(controlGap, 0, controlGap, 0);
-    m_withoutTokenizer->setForegroundRole(QPalette::PlaceholderText);
-    layout->addWidget(m_withoutTokenizer);
+    m_note->setObjectName(QStringLiteral("note"));
+    m_note->setContentsMargins(controlGap, 0, controlGap, 0);
+    m_note->setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
+    connect(m_note, &QLabel::linkActivated, this, [this] { watchLive(true); });
+    connect(&session, &Session::liveChanged, this, &TextView::updateNote);
+    layout->addWidget(m_note);
     layout->addWidget(m_strips, 1);
     m_findBar = buildFindBar();
     layout->addWidget(m_findBar);
@@ -302,23 +304,63 @@ void TextView::setMeasure(const QString &id)
 
 void TextView::showTrace(const std::shared_ptr<const TraceSession> &trace)
 {
+    m_liveName.clear();
     m_bounds.clear();
     m_finder.reset();
     m_matches.clear();
     m_landmarks.clear();
     closeFindBar();
-    m_withoutTokenizer->setVisible(!trace->hasTokenizer());
-    m_document->clear();
-    for (const DocumentRange &document : trace->documents())
-        m_document->addItem(QString::fromStdString(document.title));
+    fillDocuments(trace->documents());
+    updateNote();
     const TokenStream stream = tokenStreamOf(trace);
     m_main.area->setStream(stream);
     m_compared.area->setStream(stream);
     updateJumps();
 }
 
+void TextView::fillDocuments(const std::vector<DocumentRange> &documents)
+{
+    m_document->clear();
+    for (const DocumentRange &document : documents)
+        m_document->addItem(QString::fromStdString(document.title));
+}
+
+void TextView::showLive(const std::shared_ptr<const LiveProgress> &live)
+{
+    const TokenStream stream = tokenStreamOf(live);
+    const bool grows = m_liveName == live->name && m_main.area->stream().size() <= stream.size();
+    m_liveName = live->name;
+    if (m_document->count() != static_cast<int>(stream.documents.size()))
+        fillDocuments(stream.documents);
+    if (grows) {
+        m_main.area->growStream(stream);
+    } else {
+        m_bounds.clear();
+        m_main.area->setStream(stream);
+    }
+    updateNote();
+    repaintText();
+}
+
+void TextView::updateNote()
+{
+    const QLocale locale;
+    const auto &live = session().live();
+    const auto count = [&](std::int64_t value) { return locale.toString(static_cast<qlonglong>(value)); };
+    if (live && showsLive())
+        m_note->setText(live->total > 0 ? tr("● %1 is being recorded: %2 of %3 positions, perplexity %4 so far.").arg(QString::fromStdString(live->name), count(live->positions()), count(live->total), locale.toString(live->result.perplexity, 'f', 2))
+                                        : tr("● %1 is being recorded: %2 positions, perplexity %3 so far.").arg(QString::fromStdString(live->name), count(live->positions()), locale.toString(live->result.perplexity, 'f', 2)));
+    else if (live)
+        m_note->setText(tr("● %1 is being recorded. <a href='#'>Watch it grow</a>").arg(QString::fromStdString(live->name).toHtmlEscaped()));
+    else
+        m_note->setText(trace() && !trace()->hasTokenizer() ? tr("This trace has no tokenizer: its tokens appear as their ids.") : QString());
+    m_note->setVisible(!m_note->text().isEmpty());
+}
+
 void TextView::showEvaluation()
 {
+    if (showsLive())
+        return;
     const auto &comparison = session().comparison();
     m_compare->setChecked(comparison != nullptr);
     m_compare->setEnabled(evaluation() != nullptr);
@@ -337,20 +379,21 @@ void TextView::showEvaluation()
 
 void TextView::repaintText()
 {
-    if (!trace() || !evaluation())
+    const ShownEvaluation source = shown();
+    if (!source.result)
         return;
     const Measure &measure = measureById(m_measure->currentData().toString().toStdString());
     const Landmark kind = landmarkOrder[std::max(m_landmark->currentIndex(), 0)];
-    m_painting.ask([trace = trace(), evaluation = evaluation(), comparison = session().comparison(), &measure, kind](JobControl &) {
-        const TraceArrays &arrays = trace->trace().arrays();
+    m_painting.ask([source, comparison = showsLive() ? nullptr : session().comparison(), &measure, kind](JobControl &) {
+        const TraceArrays &arrays = source.arrays;
         Painting painting;
-        auto values = std::make_shared<std::vector<float>>(measure.compute(arrays, evaluation->result));
+        auto values = std::make_shared<std::vector<float>>(measure.compute(arrays, *source.result));
         painting.bounds = ColourScale::boundsFor(measure.scale, *values);
         painting.values = std::move(values);
-        painting.underlines = underlinesOf(evaluation->result);
-        painting.landmarks = landmarks(kind, arrays, evaluation->result, landmarkCount);
+        painting.underlines = underlinesOf(*source.result);
+        painting.landmarks = landmarks(kind, arrays, *source.result, landmarkCount);
         if (comparison) {
-            auto difference = std::make_shared<std::vector<float>>(logProbDifference(evaluation->result, comparison->result));
+            auto difference = std::make_shared<std::vector<float>>(logProbDifference(*source.result, comparison->result));
             painting.differenceBounds = ColourScale::boundsFor(MeasureScale::Diverging, *difference);
             painting.difference = std::move(difference);
             painting.comparedUnderlines = underlinesOf(comparison->result);
@@ -412,9 +455,9 @@ void TextView::updateLegend(Strip &strip)
 
 void TextView::updateDocument()
 {
-    if (!trace() || trace()->documents().empty())
+    const auto &documents = m_main.area->stream().documents;
+    if (documents.empty())
         return;
-    const auto &documents = trace()->documents();
     const std::int64_t first = m_main.area->visiblePositions().first;
     const auto after = std::ranges::upper_bound(documents, first, {}, &DocumentRange::first);
     m_document->setCurrentIndex(static_cast<int>(std::max<std::ptrdiff_t>(after - documents.begin() - 1, 0)));
@@ -422,24 +465,25 @@ void TextView::updateDocument()
 
 void TextView::chooseDocument(int index)
 {
-    if (trace() && index >= 0 && index < static_cast<int>(trace()->documents().size()))
-        m_main.area->showAtTop(Position(trace()->documents()[static_cast<std::size_t>(index)].first));
+    const auto &documents = m_main.area->stream().documents;
+    if (index >= 0 && index < static_cast<int>(documents.size()))
+        m_main.area->showAtTop(Position(documents[static_cast<std::size_t>(index)].first));
     m_main.area->setFocus();
 }
 
 TokenFacts TextView::factsOf(Position position) const
 {
     TokenFacts facts;
-    if (!trace() || !position.valid() || position.value >= trace()->positions())
-        return facts;
     const TokenStream &stream = m_main.area->stream();
+    if (!position.valid() || position.value >= stream.size())
+        return facts;
     facts.token = tokenLabel(stream.pieceAt(position.value), TokenId(stream.tokens[static_cast<std::size_t>(position.value)]));
     std::string before;
     for (std::int64_t i = std::max<std::int64_t>(0, position.value - contextTokens); i < position.value; ++i)
         before += stream.pieceAt(i);
     facts.context = singleLine(before).right(40);
-    if (evaluation())
-        facts.summary = summarise(trace()->trace().arrays(), evaluation()->result, position);
+    if (const ShownEvaluation source = shown(); source.result && position.value < source.arrays.positions)
+        facts.summary = summarise(source.arrays, *source.result, position);
     return facts;
 }
 
@@ -488,8 +532,6 @@ void TextView::chooseLandmark(Landmark kind)
 {
     m_landmark->setCurrentIndex(static_cast<int>(std::ranges::find(landmarkOrder, kind) - std::begin(landmarkOrder)));
     m_landmarkAt = -1;
-    if (!trace() || !evaluation())
-        return;
     m_landmarks = {};
     m_jumpWhenKnown = true;
     repaintText();
@@ -532,9 +574,9 @@ void TextView::closeFindBar()
 
 void TextView::search()
 {
-    if (!trace())
+    if (m_main.area->stream().size() == 0)
         return;
-    m_finding.ask([stream = m_main.area->stream(), finder = m_finder, needle = m_needle->text()](JobControl &job) {
+    m_finding.ask([stream = m_main.area->stream(), finder = showsLive() ? nullptr : m_finder, needle = m_needle->text()](JobControl &job) {
         Found found{finder ? finder : std::make_shared<const TextFinder>(stream, job), {}};
         found.matches = found.finder->find(needle, matchLimit, job);
         return found;

@@ -38,6 +38,8 @@ public:
 protected:
     void showTrace(const std::shared_ptr<const TraceSession> &trace) override;
     void showEvaluation() override;
+    void showLive(const std::shared_ptr<const LiveProgress> &live) override;
+    [[nodiscard]] bool canShowLive() const override { return true; }
     void changeEvent(QEvent *event) override;
 
 private:
@@ -72,6 +74,8 @@ private:
     void applyScale(Strip &strip, std::pair<double, double> bounds, bool otherMeasure);
     void updateLegend(Strip &strip);
     void updateDocument();
+    void fillDocuments(const std::vector<DocumentRange> &documents);
+    void updateNote();
     void updateCards();
     void updateFacts(Position position);
     [[nodiscard]] TokenFacts factsOf(Position position) const;
@@ -88,7 +92,7 @@ private:
 
     QComboBox *m_document, *m_measure, *m_landmark;
     QToolButton *m_marks, *m_compare, *m_previous, *m_next;
-    QLabel *m_jumpCount, *m_findCount, *m_withoutTokenizer;
+    QLabel *m_jumpCount, *m_findCount, *m_note;
     QWidget *m_findBar = nullptr;
     QLineEdit *m_needle;
     QSplitter *m_strips;
@@ -100,6 +104,7 @@ private:
     QHash<QString, std::pair<double, double>> m_bounds; ///< by measure; chosen by the user or found once for a trace
     std::vector<std::int64_t> m_landmarks;
     int m_landmarkAt = -1;
+    std::string m_liveName; ///< of what grows on the screen
     bool m_jumpWhenKnown = false; ///< a kind of place was chosen: its first one is shown when the answer comes
     std::vector<TextFinder::Match> m_matches;
     int m_matchAt = -1;
