@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-install_missing "${build_packages[@]}" "${test_packages[@]}"
+install_missing "${build_packages[@]}" "${test_packages[@]}" ${slow:+"${fuzz_packages[@]}"}
 build_preset "$preset" all
 
 options=(--test-dir "build/$preset" --no-tests=error --output-on-failure)

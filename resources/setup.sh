@@ -14,6 +14,7 @@ build_packages=(
 )
 example_packages=(postgresql-doc)
 test_packages=(libbenchmark-dev xvfb xauth)
+fuzz_packages=(clang libclang-rt-dev) # the slow suite's fuzz targets
 
 die() {
     printf 'retoscope: %s\n' "$*" >&2

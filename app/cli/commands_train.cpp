@@ -49,7 +49,7 @@ Json train(Session &session, const TrainOptions &options)
     const Ledger &ledger = project.ledger();
     const auto corpus = ledger.findArtefact(ArtefactKind::Corpus, options.corpus);
     const auto start = options.initial.empty() ? ledger.findArtefact(ArtefactKind::Tokenizer, options.tokenizer) : ledger.findArtefact(ArtefactKind::Model, options.initial);
-    const auto row = trainLanguageModel(project, corpus, start, config, session.request(options.name), session.job());
+    const auto row = trainLanguageModel(project, corpus, start, config, session.request(options.name, options.force), session.job());
     return reportArtefact(session, project, row,
                           fmt::format("{} with {} parameters, validation perplexity {:.4f}", row.info.at("architecture").get<std::string>(),
                                       formatCount(row.info.at("parameters")), row.info.at("validation_perplexity").get<double>()));
@@ -67,7 +67,7 @@ void addTrainCommand(CommandTree &tree)
     command->add_option("--corpus", options->corpus, "Name of the corpus; it needs a validation split")->required();
     command->add_option("--tokenizer", options->tokenizer, "Name of the tokenizer: train from scratch");
     command->add_option("--model", options->initial, "Name of a model: fine-tune it");
-    options->addTo(command);
+    options->addForceTo(command);
     const auto shape = "Model, from scratch";
     const auto positive = CLI::Range(1, 1 << 20);
     command->add_option("--layers", model.layers, "Blocks")->check(positive)->capture_default_str()->group(shape);

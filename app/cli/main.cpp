@@ -5,6 +5,7 @@
 #include "terminal.h"
 
 #include "base/error.h"
+#include "base/mapping_fault.h"
 #include "base/threads.h"
 #include "ledger/command_line.h"
 
@@ -39,6 +40,8 @@ void catchSignals()
     action.sa_flags = SA_RESTART;
     for (const int number : {SIGINT, SIGTERM})
         ::sigaction(number, &action, nullptr);
+    std::signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is an error of write(2), with a sentence
+    explainMappingFaults();
 }
 
 std::string_view nameOf(ErrorKind kind)
@@ -109,6 +112,8 @@ int run(const CommandTree &tree, const std::string &commandLine)
 {
     const Handler *handler = tree.selected();
     const bool json = tree.general().json;
+    if (json)
+        explainMappingFaultsAsJson();
     if (!handler)
         return usageError(tree, "A command is missing.", json);
     if (tree.general().threads > 0)

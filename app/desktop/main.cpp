@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The desktop program: argument parsing and wiring, nothing else.
 #include "base/error.h"
+#include "base/mapping_fault.h"
 #include "plot/theme.h"
 #include "shell/app_settings.h"
 #include "shell/appearance.h"
@@ -13,6 +14,7 @@
 #include <QIcon>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -113,6 +115,8 @@ int runWindow(QApplication &application, const QCommandLineParser &parser, const
 
 int main(int argc, char **argv)
 {
+    std::signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is an error of write(2), with a sentence
+    explainMappingFaults();
     // --export needs no display: the platform is chosen before QApplication looks for one.
     const bool exporting = std::any_of(argv, argv + argc, [](const char *argument) { return std::strncmp(argument, "--export", 8) == 0; });
     if (exporting && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))

@@ -162,6 +162,19 @@ private:
     std::int64_t m_count = 0;
 };
 
+/// What the build has worked with, and what a killed one has left.
+void removeLeftovers(const fs::path &folder)
+{
+    std::vector<fs::path> leftovers;
+    for (const auto &entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string();
+        if (name == journalName || name == assignmentName || name.starts_with("centroids-"))
+            leftovers.push_back(entry.path());
+    }
+    for (const fs::path &leftover : leftovers)
+        fs::remove(leftover);
+}
+
 /// Appends the nearest centroid of every entry to the partial assignment, block by block.
 void assign(const fs::path &folder, std::span<const float> centroids, const ClusterConfig &config, const Datastore &datastore, Journal &journal,
             JobControl &job)
@@ -209,6 +222,7 @@ void buildClusters(const fs::path &folder, const ClusterConfig &config, const Da
         for (const auto &[name, value] : identity.items())
             requireSame(fmt::format("{} of the clusters in {}", name, folder.string()), finished.value(name, Json()).dump(), value.dump(),
                         "Build into another folder.");
+        removeLeftovers(folder);
         return;
     }
     Journal journal = readJournal(folder, identity);
@@ -219,8 +233,7 @@ void buildClusters(const fs::path &folder, const ClusterConfig &config, const Da
         Clusters::write(folder, assignment.view<std::int32_t>(0, std::size_t(datastore.size())), config.states, std::move(identity),
                         {{"objective", journal.objective}});
     }
-    for (const fs::path &leftover : {folder / assignmentName, centroidsPath(folder, journal.objective.size()), folder / journalName})
-        fs::remove(leftover);
+    removeLeftovers(folder);
 }
 
 } // namespace retoscope

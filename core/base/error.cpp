@@ -20,6 +20,8 @@ std::string_view adviceFor(int code)
         return "check the permissions or choose another folder";
     case ENOENT:
         return "check the name";
+    case EFBIG:
+        return "a limit on the size of files is in force (ulimit -f); raise it, then run the same command again";
     case ENOMEM:
         return "close other programs or choose a smaller block";
     default:

@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace fs = std::filesystem;
 
@@ -69,7 +70,7 @@ Manifest readManifest(const fs::path &folder, std::string_view format, int newes
             fail(ErrorKind::Corrupt, "{} is not a JSON object; the artefact is damaged, build it again.", path.string());
         manifest.format = json.at("format").get<std::string>();
         manifest.version = json.at("version").get<int>();
-        if (manifest.format != format)
+        if (!format.empty() && manifest.format != format)
             fail(ErrorKind::Mismatch, "{} is a {}, but a {} is needed here.", folder.string(), manifest.format, format);
         if (manifest.version > newest)
             fail(ErrorKind::Mismatch, "{} was written by a newer Retoscope (format version {}, this program knows up to {}); update the program.",
@@ -77,6 +78,10 @@ Manifest readManifest(const fs::path &folder, std::string_view format, int newes
         manifest.identity = json.at("identity");
         manifest.files = json.at("files");
         manifest.info = json.at("info");
+        for (const Json *part : {&manifest.identity, &manifest.files, &manifest.info}) {
+            if (!part->is_object())
+                fail(ErrorKind::Corrupt, "{}: identity, files and info must be JSON objects, not {}; build the artefact again.", path.string(), part->type_name());
+        }
         checksum = json.at("checksum").get<std::string>();
         if (checksum != sha256(toJson(manifest).dump()) || json.at("fingerprint") != manifest.fingerprint())
             fail(ErrorKind::Corrupt, "{} was changed after it was written (its checksum differs); build the artefact again.", path.string());
@@ -95,6 +100,11 @@ Manifest readManifest(const fs::path &folder, std::string_view format, int newes
         fail(ErrorKind::Corrupt, "{} lacks a required field or has one of a wrong type; build the artefact again.", path.string());
     }
     return manifest;
+}
+
+Manifest readManifest(const fs::path &folder)
+{
+    return readManifest(folder, {}, std::numeric_limits<int>::max());
 }
 
 std::vector<std::string> verifyFiles(const Manifest &manifest, const fs::path &folder, JobControl &job)

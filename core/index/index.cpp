@@ -17,20 +17,6 @@ namespace fs = std::filesystem;
 
 namespace retoscope {
 
-std::string_view toString(Metric metric)
-{
-    return metric == Metric::L2 ? "l2" : "ip";
-}
-
-Metric metricFromString(std::string_view text)
-{
-    if (text == "l2")
-        return Metric::L2;
-    if (text == "ip")
-        return Metric::InnerProduct;
-    fail(ErrorKind::BadInput, "'{}' is not a metric; use l2 or ip.", text);
-}
-
 namespace {
 
 /// Reads `field` of an object when it is there; a sentence for a wrong type.

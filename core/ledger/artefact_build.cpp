@@ -13,27 +13,63 @@ namespace retoscope {
 
 namespace {
 
-std::string requestHashOf(const ArtefactPlan &plan)
+/// Inputs by role and name, whatever their contents.
+std::vector<std::pair<std::string, std::string>> namesOf(const Ledger &ledger, const std::vector<ArtefactInput> &inputs)
 {
-    Json inputs = Json::array();
-    for (const auto &input : plan.inputs)
-        inputs.push_back({{"role", input.role}, {"fingerprint", input.fingerprint}});
-    return sha256(Json{{"kind", toString(plan.kind)}, {"config", plan.config}, {"inputs", inputs}, {"identity", plan.identity}}.dump());
+    std::vector<std::pair<std::string, std::string>> names;
+    for (const ArtefactInput &input : inputs) {
+        const auto row = ledger.artefact(input.artefact, true);
+        names.emplace_back(input.role, row ? row->name : std::string());
+    }
+    return names;
 }
 
-/// Only named requests can clash: a name that the program chooses is made unique. What failed gives way.
-void claimName(Project &project, ArtefactKind kind, const std::string &name, const std::string &requestHash)
+/// Only named requests can clash: a name that the program chooses is made unique. What failed gives way, and so does what
+/// the same request made from inputs that have changed since.
+void claimName(Project &project, const ArtefactPlan &plan, const std::string &name, const std::string &requestHash)
 {
     if (name.empty())
         return;
-    for (const auto &row : project.ledger().artefacts(kind)) {
+    const Ledger &ledger = project.ledger();
+    for (const auto &row : ledger.artefacts(plan.kind)) {
         if (row.name != name || row.requestHash == requestHash)
             continue;
-        if (row.state != ArtefactState::Failed)
+        const bool renewed = row.config == plan.config && namesOf(ledger, row.inputs) == namesOf(ledger, plan.inputs);
+        if (row.state == ArtefactState::Failed)
+            project.deleteArtefact(row);
+        else if (renewed)
+            project.supersedeArtefact(row);
+        else
             fail(ErrorKind::BadInput, "There is already a {} called '{}', made from other inputs or with other settings; choose another --name.",
-                 toString(kind), name);
-        project.deleteArtefact(row);
+                 toString(plan.kind), name);
     }
+}
+
+/// Why the files of a ready artefact are not those that the ledger knows; empty when they are, as far as sizes tell. Models
+/// have no manifest; LanguageModel::load() checks their weights.
+std::string damageOf(const ArtefactRow &row, const fs::path &folder)
+{
+    if (row.kind == ArtefactKind::Model)
+        return {};
+    try {
+        const Manifest manifest = readManifest(folder);
+        const bool known = row.kind == ArtefactKind::Tokenizer || manifest.fingerprint() == row.fingerprint; // a tokenizer's is its own
+        return known ? std::string() : fmt::format("{} holds another artefact than the ledger says.", folder.string());
+    } catch (const Error &error) {
+        return error.what();
+    }
+}
+
+/// The files are moved away and removed, under the lock of builders.
+void discardFiles(const fs::path &folder)
+{
+    const FolderLock lock(folder);
+    fs::path grave = folder;
+    grave += ".damaged";
+    std::error_code code;
+    fs::remove_all(grave, code);
+    renameDurably(folder, grave);
+    fs::remove_all(grave, code);
 }
 
 std::uint64_t bytesUnder(const fs::path &path)
@@ -72,6 +108,24 @@ void requireKind(const ArtefactRow &row, ArtefactKind kind)
         fail(ErrorKind::BadInput, "'{}' is a {}, but a {} is needed here.", row.name, toString(row.kind), toString(kind));
 }
 
+std::string requestHashOf(const ArtefactPlan &plan)
+{
+    Json inputs = Json::array();
+    for (const auto &input : plan.inputs)
+        inputs.push_back({{"role", input.role}, {"fingerprint", input.fingerprint}});
+    return sha256(Json{{"kind", toString(plan.kind)}, {"config", plan.config}, {"inputs", inputs}, {"identity", plan.identity}}.dump());
+}
+
+void admitBuild(Project &project, const fs::path &folder, const Forecast &forecast, const Request &request, JobControl &job)
+{
+    Ledger &ledger = project.ledger();
+    for (const ArtefactRow &row : ledger.artefacts()) {
+        if (row.state == ArtefactState::Building && project.folderOf(row) == folder)
+            ledger.setForecast(row.id, forecast);
+    }
+    admit(forecast, folder, request.force, job);
+}
+
 ArtefactInput inputFrom(const std::string &role, const ArtefactRow &row)
 {
     return {role, row.id, row.fingerprint};
@@ -83,13 +137,17 @@ ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Reque
     Ledger &ledger = project.ledger();
     const std::string hash = requestHashOf(plan);
     if (!request.nameMayVary)
-        claimName(project, plan.kind, request.name, hash);
+        claimName(project, plan, request.name, hash);
     const std::string &name = request.name.empty() ? plan.name : request.name;
     const ArtefactRow row = ledger.beginArtefact(plan.kind, name, hash, plan.config, plan.inputs, request.command);
     const fs::path folder = project.folderOf(row);
     std::error_code code;
-    if (row.state == ArtefactState::Ready && fs::exists(folder, code))
-        return row;
+    if (row.state == ArtefactState::Ready && fs::exists(folder, code)) {
+        const std::string damage = damageOf(row, folder);
+        if (damage.empty())
+            return row;
+        discardFiles(folder);
+    }
     recordedJob(project, plan.job, request, [&] {
         try {
             const Built built = build(folder);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "ledger/forecast.h"
 #include "ledger/operations.h"
 
 #include <functional>
@@ -50,10 +51,20 @@ void requireKind(const ArtefactRow &row, ArtefactKind kind);
 /// The info of a model row.
 Json describeModel(const LanguageModel &model, const Tokenizer &tokenizer);
 
+/// Reads all the texts, for what is in them is part of the request.
+ArtefactPlan corpusPlan(const std::vector<std::filesystem::path> &paths, const CorpusOptions &options, JobControl &job);
+
+/// Equal requests have equal hashes: configuration, inputs' fingerprints, contents.
+std::string requestHashOf(const ArtefactPlan &plan);
+
 ArtefactInput inputFrom(const std::string &role, const ArtefactRow &row);
 
+/// Notes the forecast with the artefact that is being built in `folder`, for the doctor, then admits it or throws Resource.
+void admitBuild(Project &project, const std::filesystem::path &folder, const Forecast &forecast, const Request &request, JobControl &job);
+
 /// Returns the ready artefact of an equal request, or lets `build` make it (and continue it) in the folder that it is
-/// given. A failed request that left nothing behind leaves no row. Refuses a name that belongs to another request.
+/// given. A failed request that left nothing behind leaves no row. Refuses a name that belongs to another request, except
+/// that the same request over inputs that have changed renews its artefact. Ready files that are damaged are made again.
 ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Request &request,
                          const std::function<Built(const std::filesystem::path &folder)> &build);
 

@@ -4,7 +4,10 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/threads.h"
+#include "datastore/distance.h"
+#include "ledger/artefact_build.h"
 #include "ledger/command_line.h"
+#include "trace/live.h"
 #include "trace/replay.h"
 
 #include <algorithm>
@@ -42,6 +45,23 @@ std::vector<std::int32_t> drawEntries(std::int64_t size, std::int64_t count, std
     return {drawn.begin(), drawn.end()};
 }
 
+/// Whether whole files are read and models run.
+bool isThorough(const DoctorOptions &options)
+{
+    return options.checksums;
+}
+
+std::uint64_t bytesUnder(const fs::path &folder)
+{
+    std::error_code code;
+    std::uint64_t total = 0;
+    for (const auto &entry : fs::recursive_directory_iterator(folder, code)) {
+        if (entry.is_regular_file(code))
+            total += entry.file_size(code);
+    }
+    return total;
+}
+
 /// Looks at one artefact after the other and writes down what it finds.
 class Examination
 {
@@ -61,6 +81,7 @@ public:
             }
         }
         examineFolders(rows);
+        examineForecast(rows);
         return std::move(m_findings);
     }
 
@@ -81,6 +102,13 @@ private:
         if (problems.empty())
             add(Severity::Ok, "ledger", fmt::format("The ledger is whole: {} artefacts, {} runs.", formatCount(static_cast<std::int64_t>(ledger.artefacts().size())),
                                                     formatCount(ledger.runCount({.includeArchived = true}))));
+        std::int64_t newest = 0;
+        for (const JobRow &job : ledger.jobs())
+            newest = std::max({newest, job.startedMs, job.endedMs});
+        constexpr std::int64_t tolerated = 60'000;
+        if (newest > nowMs() + tolerated)
+            add(Severity::Note, "clock", fmt::format("The clock is {} behind the newest entry of the ledger: it was set back. Nothing but the times that are shown depends on it.",
+                                                     formatDuration(static_cast<double>(newest - nowMs()) / 1000)));
         if (!ledger.journalNote().empty())
             add(Severity::Note, "ledger", ledger.journalNote());
     }
@@ -112,6 +140,7 @@ private:
         m_job.checkpoint();
         m_job.log(fmt::format("examining {}", subjectOf(row)));
         const auto before = m_findings.size();
+        m_facts.clear();
         if (row.state == ArtefactState::Building)
             return add(Severity::Warning, subjectOf(row), "It is not finished; unless it is being built right now, the command continues it.", commandOf(row));
         if (row.state == ArtefactState::Failed)
@@ -122,10 +151,37 @@ private:
         } catch (const Cancelled &) {
             throw;
         } catch (const Error &error) {
-            add(Severity::Error, subjectOf(row), error.what(), commandOf(row));
+            add(Severity::Error, subjectOf(row), error.what(), remedyOf(row));
         }
         if (m_findings.size() == before)
-            add(Severity::Ok, subjectOf(row), fmt::format("It is whole and belongs to its inputs ({}).", formatBytes(row.bytes)));
+            add(Severity::Ok, subjectOf(row), fmt::format("It is whole and belongs to its inputs ({}){}{}.", formatBytes(row.bytes), m_facts.empty() ? "" : "; ", fmt::join(m_facts, ", ")));
+    }
+
+    /// Files of ours are made again byte for byte, which suits whatever was made from them. What lies outside the project is
+    /// taken as it is now, and everything made from it follows.
+    [[nodiscard]] std::string remedyOf(const ArtefactRow &row) const
+    {
+        const fs::path folder = m_project.folderOf(row);
+        const bool inside = !folder.lexically_relative(m_project.folder()).empty() && *folder.lexically_relative(m_project.folder()).begin() != "..";
+        if (commandOf(row).empty())
+            return {};
+        return inside ? fmt::format("rm -r {} && {}", shellQuote(folder.string()), commandOf(row)) : fmt::format("{}", fmt::join(commandsFrom(row), " && "));
+    }
+
+    /// The command of the artefact and of all that was made from it, in order.
+    [[nodiscard]] std::vector<std::string> commandsFrom(const ArtefactRow &row) const
+    {
+        std::set<std::int64_t> affected{row.id};
+        std::vector<std::string> commands{commandOf(row)};
+        for (const ArtefactRow &other : m_project.ledger().artefacts()) { // by id: inputs come first
+            const bool follows = std::any_of(other.inputs.begin(), other.inputs.end(), [&](const ArtefactInput &input) { return affected.contains(input.artefact); });
+            if (!follows || other.state != ArtefactState::Ready)
+                continue;
+            affected.insert(other.id);
+            if (const std::string command = commandOf(other); !command.empty() && std::ranges::find(commands, command) == commands.end())
+                commands.push_back(command);
+        }
+        return commands;
     }
 
     void examineStaleness(const ArtefactRow &row)
@@ -138,7 +194,7 @@ private:
     void examineFiles(const ArtefactRow &row)
     {
         switch (row.kind) {
-        case ArtefactKind::Corpus: return verify(row, *m_project.openCorpus(row));
+        case ArtefactKind::Corpus: return examineCorpus(row);
         case ArtefactKind::Tokens: return verify(row, *m_project.openTokens(row));
         case ArtefactKind::Tokenizer: static_cast<void>(m_project.openTokenizer(row)); return;
         case ArtefactKind::Model: return examineModel(row);
@@ -155,7 +211,27 @@ private:
         if (!m_options.checksums)
             return;
         for (const std::string &problem : verifyFiles(artefact.manifest(), m_project.folderOf(row), m_job))
-            add(Severity::Error, subjectOf(row), problem, commandOf(row));
+            add(Severity::Error, subjectOf(row), problem, remedyOf(row));
+    }
+
+    /// The corpus is a copy; the texts themselves may have changed or gone since.
+    void examineCorpus(const ArtefactRow &row)
+    {
+        verify(row, *m_project.openCorpus(row));
+        if (!isThorough(m_options) || row.requestHash.empty() || !row.config.contains("paths"))
+            return;
+        std::vector<fs::path> paths;
+        for (const Json &path : row.config["paths"])
+            paths.emplace_back(path.get<std::string>());
+        try {
+            if (requestHashOf(corpusPlan(paths, row.config.at("options").get<CorpusOptions>(), m_job)) != row.requestHash)
+                add(Severity::Warning, subjectOf(row), "Its texts have changed since it was made; it and what was made from it show the texts as they were.",
+                    fmt::format("{}", fmt::join(commandsFrom(row), " && ")));
+        } catch (const Cancelled &) {
+            throw;
+        } catch (const Error &error) {
+            add(Severity::Note, subjectOf(row), fmt::format("The texts that it was made from cannot be read any more, which does no harm: it holds a copy. ({})", error.what()));
+        }
     }
 
     /// The fingerprint of a model is the checksum of its weights.
@@ -195,8 +271,38 @@ private:
         const auto datastore = datastoreOf(row);
         const auto index = m_project.openIndex(row, datastore);
         verify(row, *index);
+        examineReconstruction(row, *index, *datastore);
         examineSelfRetrieval(row, *index, *datastore);
         examineRecall(row, *index, *datastore);
+    }
+
+    /// What the index holds for an entry must be nearer to the entry's key than other keys are, or it is not of these keys.
+    void examineReconstruction(const ArtefactRow &row, const Index &index, const Datastore &datastore)
+    {
+        if (m_options.selfRetrieval < 1 || datastore.size() < 2 || index.isExact())
+            return;
+        const auto d = static_cast<std::size_t>(datastore.dimension());
+        const auto entries = drawEntries(datastore.size(), m_options.selfRetrieval, 2);
+        std::vector<float> keys(entries.size() * d), held(entries.size() * d);
+        datastore.gatherKeys(entries, keys.data());
+        try {
+            index.reconstruct(entries, held.data());
+        } catch (const Error &) {
+            return; // this kind of index cannot say
+        }
+        double own = 0, other = 0;
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const std::size_t next = (i + 1) % entries.size();
+            for (std::size_t c = 0; c < d; ++c) {
+                own += std::pow(double(keys[i * d + c]) - double(held[i * d + c]), 2);
+                other += std::pow(double(keys[i * d + c]) - double(keys[next * d + c]), 2);
+            }
+        }
+        constexpr double sameKeys = 0.75; // even one byte per key keeps well below
+        if (!(own <= sameKeys * other))
+            add(Severity::Error, subjectOf(row),
+                fmt::format("What it holds for {} entries is as far from their keys as any other keys are: index or keys are damaged, or do not belong together.", entries.size()),
+                remedyOf(row));
     }
 
     /// A stored key that is searched for finds itself first, or an entry with the very same key.
@@ -224,10 +330,12 @@ private:
         }
         const auto asked = static_cast<std::int64_t>(entries.size());
         const std::string sentence = fmt::format("{} of {} stored keys that were searched for find themselves first.", hits, asked);
-        if (hits == asked)
+        if (hits == asked) {
+            m_facts.push_back(fmt::format("{} stored keys find themselves first", asked));
             return;
+        }
         if (index.isExact())
-            add(Severity::Error, subjectOf(row), sentence + " An exact index must find all of them.", commandOf(row));
+            add(Severity::Error, subjectOf(row), sentence + " An exact index must find all of them.", remedyOf(row));
         else
             add(2 * hits < asked ? Severity::Warning : Severity::Note, subjectOf(row), sentence + " The index is approximate; a finer one finds more.");
     }
@@ -249,7 +357,9 @@ private:
         // Both are means over samples; three standard deviations of their difference, and a little for recalls of 0 and 1.
         const double tolerance = 0.02 + 3 * std::sqrt(value * (1 - value) * (1.0 / static_cast<double>(sample) + 1.0 / static_cast<double>(std::max<std::int64_t>(1, measured.sample))));
         if (std::abs(measured.value - value) > tolerance)
-            add(Severity::Error, subjectOf(row), fmt::format("Its recall at {} is {:.3f}, but {:.3f} was measured when it was built.", measured.at, measured.value, value), commandOf(row));
+            add(Severity::Error, subjectOf(row), fmt::format("Its recall at {} is {:.3f}, but {:.3f} was measured when it was built.", measured.at, measured.value, value), remedyOf(row));
+        else
+            m_facts.push_back(fmt::format("recall at {} is {:.3f}", measured.at, measured.value));
     }
 
     /// λ = 0 is the language model, bit for bit (retrieval.md section 8).
@@ -258,6 +368,8 @@ private:
         const auto datastore = datastoreOf(row);
         const auto trace = m_project.openTrace(row, datastore);
         verify(row, *trace);
+        examineDistances(row, *trace, *datastore);
+        examineBase(row, *trace);
         if (m_options.positions < 1 || trace->arrays().positions == 0)
             return;
         EvaluationSettings settings;
@@ -267,9 +379,64 @@ private:
         const EvaluationResult result = replay.evaluate(settings, {.perPosition = true}, m_job);
         const auto base = trace->arrays().lmLogProbs;
         const auto differing = std::mismatch(result.logProbs.begin(), result.logProbs.end(), base.begin());
-        if (differing.first != result.logProbs.end())
+        if (differing.first == result.logProbs.end())
+            m_facts.push_back("λ = 0 equals the base");
+        else
             add(Severity::Error, subjectOf(row), fmt::format("With lambda = 0, position {} has the log-probability {}, but that of the language model is {}; please report this.",
                                                              differing.first - result.logProbs.begin(), *differing.first, *differing.second));
+    }
+
+    /// The distances that the trace keeps are those between its queries and the datastore's keys.
+    void examineDistances(const ArtefactRow &row, const Trace &trace, const Datastore &datastore)
+    {
+        const TraceArrays &arrays = trace.arrays();
+        const auto k = static_cast<std::size_t>(arrays.kMax), d = static_cast<std::size_t>(arrays.dimension);
+        std::vector<float> distances(k);
+        constexpr std::int64_t sample = 32;
+        for (const std::int32_t position : drawEntries(arrays.positions, sample, 3)) {
+            const auto t = static_cast<std::size_t>(position);
+            const auto ids = arrays.neighbourIds.subspan(t * k, k);
+            const auto found = static_cast<std::size_t>(std::ranges::find(ids, -1) - ids.begin());
+            const auto measure = arrays.metric == Metric::L2 ? squaredDistances : negatedInnerProducts;
+            measure(datastore.keys(), arrays.queries.subspan(t * d, d).data(), ids.first(found), distances.data());
+            for (std::size_t j = 0; j < found; ++j) {
+                const float kept = arrays.exactDistances[t * k + j];
+                constexpr float tolerance = 1e-2f; // matrix products cancel digits that differences keep
+                if (!(std::abs(kept - distances[j]) <= tolerance * std::max(1.0f, std::abs(distances[j]))))
+                    return add(Severity::Error, subjectOf(row),
+                               fmt::format("Position {} is {} away from entry {} in the trace, but {} by the datastore's key: trace or keys are damaged, or do not belong together.", position,
+                                           kept, ids[j], distances[j]),
+                               remedyOf(row));
+            }
+        }
+    }
+
+    /// What the trace calls the base is what the model computes.
+    void examineBase(const ArtefactRow &row, const Trace &trace)
+    {
+        const auto has = [&](const char *role) { return std::ranges::any_of(row.inputs, [&](const ArtefactInput &input) { return input.role == role; }); };
+        if (m_options.modelPositions < 1 || !isThorough(m_options) || !has("model") || !has("tokens"))
+            return;
+        Json recorded = row.config;
+        const ComputeType compute = computeTypeFromString(recorded.value("compute", "fp32"));
+        recorded.erase("compute");
+        RetrievalParts parts;
+        parts.model = m_project.openModel(m_project.inputOf(row, "model"), {.compute = compute});
+        EvaluationSettings settings;
+        settings.method = Method::Base;
+        const std::int64_t positions = std::min(m_options.modelPositions, trace.arrays().positions);
+        const auto computed = evaluateLive(parts, *m_project.openTokens(m_project.inputOf(row, "tokens")), recorded.get<TraceConfig>().windows, settings, positions, m_job);
+        const auto kept = trace.arrays().lmLogProbs.first(static_cast<std::size_t>(computed.positions));
+        double nll = 0;
+        for (const float logProb : kept)
+            nll -= logProb;
+        nll /= static_cast<double>(kept.size());
+        const double tolerance = compute == ComputeType::BFloat16 ? 0.05 : 1e-3; // nats
+        if (!(std::abs(nll - computed.nll) <= tolerance))
+            add(Severity::Error, subjectOf(row),
+                fmt::format("The language model of the trace has a mean nll of {:.4f} over the first {} positions, but the model '{}' computes {:.4f}: λ = 0 does not equal the base.", nll,
+                            kept.size(), m_project.inputOf(row, "model").name, computed.nll),
+                remedyOf(row));
     }
 
     [[nodiscard]] std::shared_ptr<const Trace> firstPositions(const std::shared_ptr<const Trace> &trace, const std::shared_ptr<const Datastore> &datastore) const
@@ -298,6 +465,29 @@ private:
         return Trace::fromArrays(arrays, trace, datastore);
     }
 
+    // ------------------------------------------------------------------------------------------------------- forecast
+
+    /// What the project takes, and whether what has been begun can be finished here.
+    void examineForecast(const std::vector<ArtefactRow> &rows)
+    {
+        std::uint64_t taken = 0, missing = 0, memory = 0;
+        for (const ArtefactRow &row : rows) {
+            taken += fs::path(row.folder).is_absolute() ? 0 : row.bytes;
+            const auto forecast = row.info.find("forecast");
+            if (row.state == ArtefactState::Ready || forecast == row.info.end() || !forecast->is_object())
+                continue;
+            const auto disk = forecast->value("disk", std::uint64_t(0)), there = bytesUnder(m_project.folderOf(row));
+            missing += disk > there ? disk - there : 0;
+            memory = std::max(memory, forecast->value("memory", std::uint64_t(0)));
+        }
+        std::error_code code;
+        const auto space = fs::space(m_project.folder(), code);
+        const std::string sentence = fmt::format("The artefacts take {}; what is unfinished needs {} more on disk and {} of memory.", formatBytes(taken), formatBytes(missing), formatBytes(memory));
+        const bool fits = (code || missing <= space.available) && (availableMemory() == 0 || memory <= availableMemory());
+        add(fits ? Severity::Ok : Severity::Warning, "forecast",
+            fits ? sentence : fmt::format("{} That does not fit: {} of disk and {} of memory are free.", sentence, formatBytes(space.available), formatBytes(availableMemory())));
+    }
+
     // -------------------------------------------------------------------------------------------------------- folders
 
     void examineFolders(const std::vector<ArtefactRow> &rows)
@@ -319,6 +509,7 @@ private:
     const DoctorOptions &m_options;
     JobControl &m_job;
     std::vector<Finding> m_findings;
+    std::vector<std::string> m_facts; ///< of the artefact that is being examined: what was found to be right
 };
 
 } // namespace

@@ -38,6 +38,7 @@ struct DoctorOptions
     std::int64_t selfRetrieval = 64;   ///< stored keys that are searched for; 0: none
     std::int64_t recallSample = 64;    ///< queries of the recall measurement; 0: none
     std::int64_t positions = 2000;     ///< of a trace, replayed at λ = 0
+    std::int64_t modelPositions = 256; ///< of a trace, computed again by its model; 0: none
 };
 
 /// Versions, processor, memory, free disk under `where`.

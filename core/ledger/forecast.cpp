@@ -52,6 +52,11 @@ std::uint64_t codeBytes(const std::string &factory, std::int32_t dimension)
 
 } // namespace
 
+void to_json(Json &json, const Forecast &forecast)
+{
+    json = {{"what", forecast.what}, {"amount", forecast.amount}, {"disk", forecast.diskBytes}, {"memory", forecast.memoryBytes}, {"seconds", forecast.seconds}};
+}
+
 std::string toString(const Forecast &forecast)
 {
     std::string text = "forecast for " + forecast.what + ": " + forecast.amount;

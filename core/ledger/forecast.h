@@ -25,6 +25,8 @@ struct Forecast
     double seconds = -1;           ///< negative: not known
 };
 
+void to_json(Json &json, const Forecast &forecast);
+
 /// One line for people: "forecast for the datastore: 500,000 entries, 256.0 MB on disk, …, about 4 min 10 s".
 std::string toString(const Forecast &forecast);
 

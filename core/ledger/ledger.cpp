@@ -539,6 +539,28 @@ struct Ledger::Impl
         return candidate;
     }
 
+    std::vector<std::int64_t> insertRuns(const std::vector<RunRow> &runs)
+    {
+        const std::string process = dump(thisProcess());
+        auto insert = database.prepare(
+            "INSERT INTO run(name, status, method, trace, series, config, metrics, environment, command, process, started_ms, seconds, note, message, archived) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        auto insertTag = database.prepare("INSERT OR IGNORE INTO run_tag(run, tag) VALUES(?, ?)");
+        std::vector<std::int64_t> ids;
+        ids.reserve(runs.size());
+        for (const RunRow &run : runs)
+            ids.push_back(insertRun(insert, insertTag, run, process));
+        return ids;
+    }
+
+    std::int64_t insertCurve(const CurveRow &curve)
+    {
+        database.prepare("INSERT INTO curve(kind, name, trace, config, data, command, created_ms) VALUES(?, ?, ?, ?, ?, ?, ?)")
+            .bindAll(curve.kind, curve.name, reference(curve.trace), dump(curve.config), dump(curve.data), curve.command,
+                     curve.createdMs != 0 ? curve.createdMs : nowMs()).run();
+        return database.lastInsertId();
+    }
+
     std::int64_t insertRun(sqlite::Statement &insert, sqlite::Statement &insertTag, const RunRow &run, const std::string &process)
     {
         insert.bindAll(run.name, std::string(toString(run.status)), run.method, reference(run.trace), reference(run.group), dump(run.config), dump(run.metrics),
@@ -600,8 +622,15 @@ void Ledger::finishArtefact(std::int64_t id, const std::string &folder, const st
 
 void Ledger::failArtefact(std::int64_t id, const std::string &sentence)
 {
-    m_impl->changeOne("artefact", id, "UPDATE artefact SET state = 'failed', info = json_set(info, '$.error', ?), finished_ms = ? WHERE deleted_ms = 0 AND id = ?",
+    m_impl->changeOne("artefact", id,
+                      "UPDATE artefact SET state = iif(state = 'ready', state, 'failed'), info = iif(state = 'ready', info, json_set(info, '$.error', ?)), "
+                      "finished_ms = iif(state = 'ready', finished_ms, ?) WHERE deleted_ms = 0 AND id = ?",
                       sentence, nowMs());
+}
+
+void Ledger::setForecast(std::int64_t id, const Json &forecast)
+{
+    m_impl->changeOne("artefact", id, "UPDATE artefact SET info = json_set(info, '$.forecast', json(?)) WHERE deleted_ms = 0 AND id = ?", dump(forecast));
 }
 
 void Ledger::setArtefactFolder(std::int64_t id, const std::string &folder)
@@ -711,18 +740,7 @@ std::vector<std::int64_t> Ledger::addRuns(const std::vector<RunRow> &runs)
 {
     if (runs.empty())
         return {};
-    const std::string process = dump(thisProcess());
-    return m_impl->write([&] {
-        auto insert = m_impl->database.prepare(
-            "INSERT INTO run(name, status, method, trace, series, config, metrics, environment, command, process, started_ms, seconds, note, message, archived) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-        auto insertTag = m_impl->database.prepare("INSERT OR IGNORE INTO run_tag(run, tag) VALUES(?, ?)");
-        std::vector<std::int64_t> ids;
-        ids.reserve(runs.size());
-        for (const RunRow &run : runs)
-            ids.push_back(m_impl->insertRun(insert, insertTag, run, process));
-        return ids;
-    });
+    return m_impl->write([&] { return m_impl->insertRuns(runs); });
 }
 
 void Ledger::updateRun(const RunRow &run)
@@ -791,11 +809,21 @@ std::optional<RunRow> Ledger::run(std::int64_t id) const
 
 std::int64_t Ledger::addCurve(const CurveRow &curve)
 {
+    return m_impl->write([&] { return m_impl->insertCurve(curve); });
+}
+
+Ledger::CurveWithRuns Ledger::addCurve(CurveRow curve, std::vector<RunRow> runs,
+                                       const std::function<void(CurveRow &curve, const std::vector<std::int64_t> &runs)> &complete)
+{
     return m_impl->write([&] {
-        m_impl->database.prepare("INSERT INTO curve(kind, name, trace, config, data, command, created_ms) VALUES(?, ?, ?, ?, ?, ?, ?)")
-            .bindAll(curve.kind, curve.name, reference(curve.trace), dump(curve.config), dump(curve.data), curve.command,
-                     curve.createdMs != 0 ? curve.createdMs : nowMs()).run();
-        return m_impl->database.lastInsertId();
+        CurveWithRuns added;
+        added.curve = curve.id = m_impl->insertCurve(curve);
+        for (RunRow &run : runs)
+            run.group = curve.id;
+        added.runs = m_impl->insertRuns(runs);
+        complete(curve, added.runs);
+        m_impl->database.prepare("UPDATE curve SET data = ? WHERE id = ?").bindAll(dump(curve.data), curve.id).run();
+        return added;
     });
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -131,7 +132,10 @@ public:
     ArtefactRow beginArtefact(ArtefactKind kind, const std::string &name, const std::string &requestHash, const Json &config,
                               const std::vector<ArtefactInput> &inputs, const std::string &command = {});
     void finishArtefact(std::int64_t id, const std::string &folder, const std::string &fingerprint, std::uint64_t bytes, const Json &info);
-    void failArtefact(std::int64_t id, const std::string &sentence); ///< the sentence is kept as info["error"]
+    /// The sentence is kept as info["error"]. What another process has finished meanwhile stays ready.
+    void failArtefact(std::int64_t id, const std::string &sentence);
+    /// What its building will need; kept as info["forecast"] until it is finished.
+    void setForecast(std::int64_t id, const Json &forecast);
     void setArtefactFolder(std::int64_t id, const std::string &folder);
     /// Its name becomes free; the row stays for the runs and artefacts that were made from it, marked as deleted.
     void deleteArtefact(std::int64_t id);
@@ -160,6 +164,14 @@ public:
     [[nodiscard]] std::int64_t runCount(const RunFilter &filter = {}) const;
     [[nodiscard]] std::optional<RunRow> run(std::int64_t id) const;
     std::int64_t addCurve(const CurveRow &curve);
+    /// The curve and the runs of its points (their group is the curve) in one transaction, so that neither is ever there
+    /// without the other. `complete` puts the runs' ids into the curve's data; it must not call the ledger.
+    struct CurveWithRuns
+    {
+        std::int64_t curve = 0;
+        std::vector<std::int64_t> runs;
+    };
+    CurveWithRuns addCurve(CurveRow curve, std::vector<RunRow> runs, const std::function<void(CurveRow &curve, const std::vector<std::int64_t> &runs)> &complete);
     void updateCurve(const CurveRow &curve); ///< data
     [[nodiscard]] std::vector<CurveRow> curves() const;
     [[nodiscard]] std::optional<CurveRow> curve(std::int64_t id) const;

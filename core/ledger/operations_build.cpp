@@ -58,6 +58,54 @@ Json withCompute(Json config, const LoadOptions &load)
     return config;
 }
 
+/// Seconds for so many multiply-adds of a distance, measured with exact search over the stored keys; negative when the job
+/// is too short for that to be worth it.
+double secondsForDistances(double multiplyAdds, const std::shared_ptr<const Datastore> &datastore)
+{
+    constexpr double worthMeasuring = 2e11, sample = 1e9;
+    if (multiplyAdds < worthMeasuring)
+        return -1;
+    const double perQuery = static_cast<double>(datastore->size()) * datastore->dimension();
+    const auto queries = std::clamp<std::int64_t>(static_cast<std::int64_t>(sample / perQuery), 1, std::min<std::int64_t>(64, datastore->size()));
+    std::vector<float> keys(static_cast<std::size_t>(queries * datastore->dimension()));
+    datastore->copyKeys(0, queries, keys.data());
+    const auto index = Index::exact(datastore);
+    Neighbours found;
+    const auto begin = std::chrono::steady_clock::now();
+    index->search(keys, 1, {}, found);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return seconds * multiplyAdds / (perQuery * static_cast<double>(queries));
+}
+
+/// Multiply-adds of training and adding for IVF and PQ with FAISS's numbers of iterations; 0 for what is not known.
+double indexMultiplyAdds(const IndexConfig &config, const Datastore &datastore)
+{
+    std::smatch match;
+    if (config.factory.find("HNSW") != std::string::npos)
+        return 0;
+    const auto d = static_cast<double>(datastore.dimension()), n = static_cast<double>(datastore.size());
+    const double trained = std::min(n, config.trainSample > 0 ? static_cast<double>(config.trainSample) : 1e6);
+    double perTrained = 0, perAdded = 0;
+    if (std::regex_search(config.factory, match, std::regex("IVF(\\d+)"))) {
+        const double lists = std::stod(match[1]);
+        perTrained += 10 * lists;
+        perAdded += lists;
+    }
+    if (config.factory.find("PQ") != std::string::npos) {
+        perTrained += 25 * 256 * std::min(1.0, 65536 / trained);
+        perAdded += 256;
+    }
+    return d * (perTrained * trained + perAdded * n);
+}
+
+/// Multiply-adds of k-means over the sample and of the assignment.
+double clusterMultiplyAdds(const ClusterConfig &config, const Datastore &datastore)
+{
+    const auto n = static_cast<double>(datastore.size());
+    const double sample = config.sample > 0 ? std::min(n, static_cast<double>(config.sample)) : n;
+    return (sample * config.iterations + n) * config.states * datastore.dimension();
+}
+
 /// Measured on a few stored keys.
 double secondsPerQuery(const Index &index, const Datastore &datastore, const TraceConfig &config)
 {
@@ -126,7 +174,7 @@ ArtefactRow addModel(Project &project, const fs::path &path, const fs::path &tok
     });
 }
 
-ArtefactRow addCorpus(Project &project, const std::vector<fs::path> &paths, const CorpusOptions &options, const Request &request, JobControl &job)
+ArtefactPlan corpusPlan(const std::vector<fs::path> &paths, const CorpusOptions &options, JobControl &job)
 {
     ArtefactPlan plan;
     plan.kind = ArtefactKind::Corpus;
@@ -136,8 +184,15 @@ ArtefactRow addCorpus(Project &project, const std::vector<fs::path> &paths, cons
     plan.config = {{"options", options}, {"paths", Json::array()}};
     for (const auto &path : paths)
         plan.config["paths"].push_back(path.string());
+    return plan;
+}
+
+ArtefactRow addCorpus(Project &project, const std::vector<fs::path> &paths, const CorpusOptions &options, const Request &request, JobControl &job)
+{
+    const ArtefactPlan plan = corpusPlan(paths, options, job);
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
-        buildCorpus(folder, paths, options, job);
+        if (!hasManifest(folder)) // else a build of this very request was killed just before the ledger heard of it
+            buildCorpus(folder, paths, options, job);
         const auto corpus = Corpus::open(folder);
         Json documents = Json::object();
         for (const Split split : {Split::Train, Split::Validation, Split::Test})
@@ -159,7 +214,8 @@ ArtefactRow tokensFor(Project &project, const ArtefactRow &corpus, Split split, 
     plan.inputs = {inputFrom("corpus", corpus), inputFrom("tokenizer", tokenizerOrModel)};
     plan.identity = {{"tokenizer", tokenizer->fingerprint()}};
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
-        buildTokenStore(folder, *project.openCorpus(corpus), split, *tokenizer, options, job);
+        if (!hasManifest(folder))
+            buildTokenStore(folder, *project.openCorpus(corpus), split, *tokenizer, options, job);
         const auto store = TokenStore::open(folder);
         return Built{store->fingerprint(), {{"tokens", store->tokens().size()}, {"documents", store->documentCount()}}, {}};
     });
@@ -186,7 +242,7 @@ ArtefactRow makeDatastore(Project &project, const ArtefactRow &model, const Arte
         ForwardRequest forward;
         forward.tap = config.tap;
         forecast.seconds = pilot(*languageModel, *store, config.windows, forward, config.batchTokens, job);
-        admit(forecast, folder, request.force, job);
+        admitBuild(project, folder, forecast, request, job);
         buildDatastore(folder, config, *languageModel, *store, job);
         const auto datastore = Datastore::open(folder);
         Json info = datastore->manifest().info;
@@ -207,7 +263,9 @@ ArtefactRow makeIndex(Project &project, const ArtefactRow &datastore, const Inde
     plan.inputs = {inputFrom("datastore", datastore)};
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
         const auto store = project.openDatastore(datastore);
-        admit(forecastIndex(config, store->size(), store->dimension()), folder, request.force, job);
+        Forecast forecast = forecastIndex(config, store->size(), store->dimension());
+        forecast.seconds = secondsForDistances(indexMultiplyAdds(config, *store), store);
+        admitBuild(project, folder, forecast, request, job);
         buildIndex(folder, config, store, job);
         const auto index = Index::open(folder, store);
         return Built{index->fingerprint(), index->manifest().info, {}};
@@ -225,7 +283,9 @@ ArtefactRow makeClusters(Project &project, const ArtefactRow &datastore, const C
     plan.inputs = {inputFrom("datastore", datastore)};
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
         const auto store = project.openDatastore(datastore);
-        admit(forecastClusters(config, store->size(), store->dimension()), folder, request.force, job);
+        Forecast forecast = forecastClusters(config, store->size(), store->dimension());
+        forecast.seconds = secondsForDistances(clusterMultiplyAdds(config, *store), store);
+        admitBuild(project, folder, forecast, request, job);
         buildClusters(folder, config, *store, job);
         const auto clusters = Clusters::open(folder);
         Json info = clusters->manifest().info;
@@ -242,6 +302,8 @@ ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const Artefact
     requireKind(tokens, ArtefactKind::Tokens);
     requireKind(datastore, ArtefactKind::Datastore);
     requireKind(index, ArtefactKind::Index);
+    project.requireInput(datastore, "model", ArtefactKind::Model, model.fingerprint);
+    project.requireInput(index, "datastore", ArtefactKind::Datastore, datastore.fingerprint);
     ArtefactPlan plan;
     plan.kind = ArtefactKind::Trace;
     plan.job = "trace record";
@@ -261,7 +323,7 @@ ArtefactRow makeTrace(Project &project, const ArtefactRow &model, const Artefact
         forecast.seconds = pilot(*languageModel, *store, config.windows, forward, DatastoreConfig().batchTokens, job);
         if (forecast.seconds >= 0)
             forecast.seconds += secondsPerQuery(*searcher, *entries, config) * static_cast<double>(expected.positions);
-        admit(forecast, folder, request.force, job);
+        admitBuild(project, folder, forecast, request, job);
         recordTrace(folder, config, *languageModel, *store, entries, *searcher, job, listener);
         const auto trace = Trace::open(folder, entries);
         const auto &arrays = trace->arrays();

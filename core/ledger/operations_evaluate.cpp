@@ -166,9 +166,8 @@ std::optional<CurveRow> recordedCurve(const Ledger &ledger, const CurveRow &like
     return std::nullopt;
 }
 
-/// Runs of the points of a curve, in order; the curve's group.
-std::vector<std::int64_t> recordPoints(Project &project, const OpenTrace &open, const std::vector<const SweepPoint *> &points,
-                                       std::int64_t curve, const Request &request)
+/// Runs of the points of a curve, in order.
+std::vector<RunRow> runsOf(const OpenTrace &open, const std::vector<const SweepPoint *> &points, const Request &request)
 {
     const Json environment = describeEnvironment();
     std::vector<RunRow> rows;
@@ -177,14 +176,13 @@ std::vector<std::int64_t> recordPoints(Project &project, const OpenTrace &open, 
         RunRow run = runOf(open, point->settings);
         run.status = RunStatus::Done;
         run.name = request.name;
-        run.group = curve;
         run.metrics = metricsOf(point->result);
         run.environment = environment;
         run.command = evaluateCommand(open.row.name, clustersName(open), point->settings);
         run.seconds = point->result.seconds;
         rows.push_back(std::move(run));
     }
-    return project.ledger().addRuns(rows);
+    return rows;
 }
 
 Json pointJson(const SweepPoint &point, std::int64_t run)
@@ -201,20 +199,13 @@ Json pointJson(const SweepPoint &point, std::int64_t run)
 }
 
 /// Stores a curve of `series` (name → points) with a run for each point, unless the request is content with what is there.
-struct StoredCurve
-{
-    std::int64_t id = 0;
-    std::vector<std::int64_t> runs;
-};
-
-StoredCurve storeCurve(Project &project, const OpenTrace &open, CurveRow curve,
-                       const std::vector<std::pair<std::string, const std::vector<SweepPoint> *>> &series, const Request &request)
+Ledger::CurveWithRuns storeCurve(Project &project, const OpenTrace &open, CurveRow curve,
+                                 const std::vector<std::pair<std::string, const std::vector<SweepPoint> *>> &series, const Request &request)
 {
     Ledger &ledger = project.ledger();
-    StoredCurve stored;
     if (request.once) {
         if (const auto known = recordedCurve(ledger, curve)) {
-            stored.id = known->id;
+            Ledger::CurveWithRuns stored{.curve = known->id, .runs = {}};
             for (const auto &one : known->data.at("series"))
                 for (const auto &point : one.at("points"))
                     stored.runs.push_back(point.at("run").get<std::int64_t>());
@@ -222,23 +213,21 @@ StoredCurve storeCurve(Project &project, const OpenTrace &open, CurveRow curve,
         }
     }
     curve.command = request.command;
-    stored.id = curve.id = ledger.addCurve(curve);
     std::vector<const SweepPoint *> points;
     for (const auto &[name, list] : series)
         for (const auto &point : *list)
             points.push_back(&point);
-    stored.runs = recordPoints(project, open, points, stored.id, request);
-    Json all = Json::array();
-    std::size_t next = 0;
-    for (const auto &[name, list] : series) {
-        Json one = {{"name", name}, {"points", Json::array()}};
-        for (const auto &point : *list)
-            one["points"].push_back(pointJson(point, stored.runs[next++]));
-        all.push_back(std::move(one));
-    }
-    curve.data["series"] = std::move(all);
-    ledger.updateCurve(curve);
-    return stored;
+    return ledger.addCurve(std::move(curve), runsOf(open, points, request), [&series](CurveRow &row, const std::vector<std::int64_t> &runs) {
+        Json all = Json::array();
+        std::size_t next = 0;
+        for (const auto &[name, list] : series) {
+            Json one = {{"name", name}, {"points", Json::array()}};
+            for (const auto &point : *list)
+                one["points"].push_back(pointJson(point, runs[next++]));
+            all.push_back(std::move(one));
+        }
+        row.data["series"] = std::move(all);
+    });
 }
 
 EvaluationResult evaluateLive(const Project &project, const OpenTrace &open, const EvaluationSettings &settings, const LiveOptions &live, JobControl &job,
@@ -355,7 +344,7 @@ SweepOutcome sweep(Project &project, const std::string &trace, const std::string
         curve.trace = open.row.id;
         curve.config = {{"base", runConfig(open, settings)}, {"grid", grid.toJson()}};
         const auto stored = storeCurve(project, open, curve, {{"sweep", &outcome.points}}, request);
-        outcome.curve = stored.id;
+        outcome.curve = stored.curve;
         outcome.runs = stored.runs;
         return outcome;
     });
@@ -383,7 +372,7 @@ FossOutcome foss(Project &project, const std::string &trace, const std::string &
         std::vector<std::pair<std::string, const std::vector<SweepPoint> *>> series;
         for (const auto &one : outcome.series)
             series.emplace_back(one.name, &one.points);
-        outcome.curve = storeCurve(project, open, curve, series, request).id;
+        outcome.curve = storeCurve(project, open, curve, series, request).curve;
         return outcome;
     });
 }
@@ -398,9 +387,7 @@ GenerationParts openForGeneration(const Project &project, const std::string &mod
     if (datastore.empty())
         return generation;
     const ArtefactRow row = project.ledger().findArtefact(ArtefactKind::Datastore, datastore);
-    if (const auto maker = optionalInput(project, row, "model"); maker && maker->fingerprint != generation.modelRow.fingerprint)
-        fail(ErrorKind::Mismatch, "The keys of the datastore '{}' come from the model '{}' (fingerprint {}), but '{}' ({}) is to generate; use that model.",
-             row.name, maker->name, maker->fingerprint.substr(0, 12), generation.modelRow.name, generation.modelRow.fingerprint.substr(0, 12));
+    project.requireInput(row, "model", ArtefactKind::Model, generation.modelRow.fingerprint);
     generation.datastoreRow = row;
     generation.indexRow = partOf(project, ArtefactKind::Index, row, index);
     generation.clustersRow = clustersOf(project, row, clusters);

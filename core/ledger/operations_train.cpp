@@ -3,6 +3,7 @@
 #include "ledger/operations.h"
 
 #include "base/error.h"
+#include "base/job.h"
 #include "ledger/artefact_build.h"
 
 namespace fs = std::filesystem;
@@ -55,6 +56,13 @@ ArtefactRow trainLanguageModel(Project &project, const ArtefactRow &corpus, cons
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
         const auto trainTokens = project.openTokens(train);
         const auto validationTokens = project.openTokens(validation);
+        const auto expected = forecastTraining(config, static_cast<std::int64_t>(trainTokens->tokens().size()));
+        Forecast forecast{"the training", fmt::format("{} parameters, {} tokens", formatCount(expected.parameters), formatCount(expected.tokens)), expected.diskBytes,
+                          expected.memoryBytes};
+        admitBuild(project, folder, forecast, request, job); // before memory is taken for the pilot
+        forecast.seconds = pilotTraining(config, trainTokens->tokens(), validationTokens->tokens(), job);
+        if (forecast.seconds >= 0)
+            admitBuild(project, folder, forecast, request, job);
         const TrainReport report = trainModel(folder, config, trainTokens->tokens(), validationTokens->tokens(), tokenizer->files(), job);
         const auto model = LanguageModel::load(folder);
         Built built{model->fingerprint(), describeModel(*model, *Tokenizer::load(folder)), {}};

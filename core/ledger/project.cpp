@@ -111,7 +111,10 @@ Project Project::open(const fs::path &folder, Ledger::Mode mode)
     if (!fs::exists(place / ledgerFile, code))
         fail(ErrorKind::Corrupt, "{} is gone, so nobody knows what the project's artefacts are; restore it from a backup, or make a new project.",
              (place / ledgerFile).string());
-    return Project(place, std::move(name), Ledger(place / ledgerFile, mode));
+    Ledger ledger(place / ledgerFile, mode);
+    if (mode == Ledger::Mode::ReadWrite)
+        ledger.markInterruptedJobs(); // of killed processes: nobody shall wait for them
+    return Project(place, std::move(name), std::move(ledger));
 }
 
 bool Project::isProject(const fs::path &folder)
@@ -161,10 +164,19 @@ void Project::requireInput(const ArtefactRow &row, const std::string &role, Arte
     const auto input = std::find_if(row.inputs.begin(), row.inputs.end(), [&](const ArtefactInput &i) { return i.role == role; });
     if (input == row.inputs.end() || input->fingerprint == fingerprint)
         return;
-    const auto fit = withFingerprint(kind, input->fingerprint);
+    const auto own = m_ledger.artefact(input->artefact);
+    const auto fit = own && own->state == ArtefactState::Ready && own->fingerprint == input->fingerprint ? own : withFingerprint(kind, input->fingerprint);
+    std::string fitting = fit ? fmt::format("the {} '{}' (#{}) would fit", toString(kind), fit->name, fit->id) : fmt::format("no {} here would fit", toString(kind));
+    // Or the other way round: another artefact of the row's kind that was made from what was given.
+    for (const ArtefactRow &other : m_ledger.artefacts(row.kind)) {
+        const bool madeFromIt = std::any_of(other.inputs.begin(), other.inputs.end(), [&](const ArtefactInput &i) { return i.role == role && i.fingerprint == fingerprint; });
+        if (other.state == ArtefactState::Ready && madeFromIt) {
+            fitting += fmt::format(", and so would the {} '{}' (#{}) with the one given", toString(row.kind), other.name, other.id);
+            break;
+        }
+    }
     fail(ErrorKind::Mismatch, "The {} '{}' does not belong to this {}: the fingerprint of its {} is {}, that of the one given is {}; {}.", toString(row.kind), row.name,
-         role, role, brief(input->fingerprint), brief(fingerprint),
-         fit ? fmt::format("the {} '{}' (#{}) would fit", toString(kind), fit->name, fit->id) : fmt::format("none here would fit, {}", advice(row, "make")));
+         role, role, brief(input->fingerprint), brief(fingerprint), fitting);
 }
 
 std::shared_ptr<const Corpus> Project::openCorpus(const ArtefactRow &row) const
@@ -345,6 +357,11 @@ void Project::deleteArtefact(const ArtefactRow &row)
         if (needs)
             fail(ErrorKind::BadInput, "The {} '{}' is needed by the {} '{}'; delete that first.", toString(row.kind), row.name, toString(other.kind), other.name);
     }
+    supersedeArtefact(row);
+}
+
+void Project::supersedeArtefact(const ArtefactRow &row)
+{
     const fs::path folder = folderOf(row);
     const fs::path inside = folder.lexically_relative(m_folder / artefactFolder);
     std::error_code code;

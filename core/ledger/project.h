@@ -20,7 +20,7 @@ class Project
 public:
     /// Throws BadInput when the folder already holds a project or other files.
     static Project create(const std::filesystem::path &folder, const std::string &name = {});
-    /// Throws NotFound with the command that makes one.
+    /// Throws NotFound with the command that makes one. To be written, jobs whose process is gone become interrupted.
     static Project open(const std::filesystem::path &folder, Ledger::Mode mode = Ledger::Mode::ReadWrite);
     static bool isProject(const std::filesystem::path &folder);
 
@@ -52,17 +52,20 @@ public:
     [[nodiscard]] std::vector<std::string> staleness(const ArtefactRow &row) const;
     /// The commands that renew a stale artefact, in the order in which they must run; empty when it is not stale.
     [[nodiscard]] std::vector<std::string> renewal(const ArtefactRow &row) const;
+    /// Throws Mismatch, naming both fingerprints and the artefact that would fit, unless `row` was made from an input with
+    /// this fingerprint in this role, or from none.
+    void requireInput(const ArtefactRow &row, const std::string &role, ArtefactKind kind, const std::string &fingerprint) const;
     /// A ready artefact with this fingerprint.
     [[nodiscard]] std::optional<ArtefactRow> withFingerprint(ArtefactKind kind, const std::string &fingerprint) const;
 
     /// Removes the row and, unless it lies outside the project, the folder. Refused while another process writes into it
     /// and while another artefact needs it (the sentence names it).
     void deleteArtefact(const ArtefactRow &row);
+    /// The same although others need it: a new one of its name is about to be made from changed inputs, and they are stale.
+    void supersedeArtefact(const ArtefactRow &row);
 
 private:
     Project(std::filesystem::path folder, std::string name, Ledger ledger);
-    /// Throws Mismatch, naming the artefact that would fit, unless `fingerprint` is the one recorded for this role.
-    void requireInput(const ArtefactRow &row, const std::string &role, ArtefactKind kind, const std::string &fingerprint) const;
     void requireOpenable(const ArtefactRow &row, ArtefactKind kind) const;
     std::filesystem::path m_folder;
     std::string m_name;

@@ -103,6 +103,8 @@ public:
             JobControl &job);
 
     TrainReport run();
+    /// See pilotTraining(); writes nothing, and the trainer is of no use afterwards.
+    double pilot();
 
 private:
     [[nodiscard]] std::string identityOfRun() const;
@@ -370,6 +372,7 @@ TrainReport Trainer::run()
         const Json summary = Json::parse(readFile(m_folder / "training.json"));
         requireSame("training run", m_identity, summary.at("identity").get<std::string>(),
                     "train into another folder, or delete this one");
+        fs::remove(statePath()); // left by a kill right after the summary was written
         return summary.at("report").get<TrainReport>();
     }
     std::optional<OneThreadEach> oneThreadEach;
@@ -403,7 +406,60 @@ TrainReport Trainer::run()
     return m_report;
 }
 
+double Trainer::pilot()
+{
+    constexpr std::int64_t fewestSteps = 50;
+    constexpr int sample = 2;
+    if (m_steps < fewestSteps)
+        return -1;
+    std::optional<OneThreadEach> oneThreadEach;
+    if (m_replicas.size() > 1)
+        oneThreadEach.emplace();
+    else
+        useThreads();
+    initialise(m_start.config, m_layout, m_config.seed, m_values);
+    if (!m_halves.empty())
+        kernels::convert(m_values.data(), m_halves.data(), m_layout.size());
+    takeStep(); // warms caches and thread pools
+    const Stopwatch watch;
+    for (int i = 0; i < sample; ++i) {
+        m_job.checkpoint();
+        takeStep();
+    }
+    return watch.seconds() / sample * static_cast<double>(m_steps);
+}
+
 } // namespace
+
+TrainForecast forecastTraining(const TrainConfig &config, std::int64_t trainTokens)
+{
+    const ModelConfig model = startingPoint(config).config;
+    const ParameterLayout layout(model);
+    const auto parameters = static_cast<std::uint64_t>(layout.size());
+    const std::int64_t stepSequences = config.batchSequences * config.accumulation;
+    const auto replicas = static_cast<std::uint64_t>(
+        std::clamp<std::int64_t>(std::min<std::int64_t>(threadCount(), replicaBytes / (layout.size() * 4)), 1, stepSequences));
+    const std::uint64_t weightBytes = config.storeType == ComputeType::BFloat16 ? 2 : 4;
+    constexpr std::uint64_t stateBytes = 3 * sizeof(float); // weights and both moments of AdamW
+
+    TrainForecast forecast;
+    forecast.parameters = layout.size();
+    forecast.tokens = totalSteps(config, trainTokens) * stepSequences * config.sequenceLength;
+    forecast.diskBytes = 2 * parameters * (stateBytes + weightBytes);
+    // Per token and block: about twelve vectors of the hidden size, four of the feed-forward, the attention's scores.
+    const auto passLength = static_cast<std::uint64_t>(std::max(passTokens, config.sequenceLength));
+    const std::uint64_t perToken = static_cast<std::uint64_t>(model.layers)
+                                       * (12 * static_cast<std::uint64_t>(model.hiddenSize) + 4 * static_cast<std::uint64_t>(model.feedForwardSize)
+                                          + static_cast<std::uint64_t>(model.heads) * static_cast<std::uint64_t>(config.sequenceLength))
+                                   + 2 * static_cast<std::uint64_t>(model.vocabularySize);
+    forecast.memoryBytes = parameters * (stateBytes + 2) + replicas * (parameters + passLength * perToken) * sizeof(float);
+    return forecast;
+}
+
+double pilotTraining(const TrainConfig &config, std::span<const std::int32_t> trainTokens, std::span<const std::int32_t> validationTokens, JobControl &job)
+{
+    return Trainer({}, config, trainTokens, validationTokens, {}, job).pilot();
+}
 
 double TrainReport::bestPerplexity() const
 {

@@ -35,6 +35,18 @@ struct TrainReport
 void to_json(Json &json, const TrainReport &report);
 void from_json(const Json &json, TrainReport &report);
 
+/// What trainModel() will need, from the sizes alone.
+struct TrainForecast
+{
+    std::int64_t parameters = 0;
+    std::int64_t tokens = 0;       ///< of all steps
+    std::uint64_t diskBytes = 0;   ///< weights and the state from which it continues, each once more while it is replaced
+    std::uint64_t memoryBytes = 0; ///< weights, moments, gradients and activations
+};
+TrainForecast forecastTraining(const TrainConfig &config, std::int64_t trainTokens);
+/// Seconds for all steps, measured on a few that are thrown away; negative when there are too few to be worth it.
+double pilotTraining(const TrainConfig &config, std::span<const std::int32_t> trainTokens, std::span<const std::int32_t> validationTokens, JobControl &job);
+
 /// Trains with AdamW and leaves in `folder` a Hugging Face model: config.json, generation_config.json,
 /// model.safetensors (with keepBest from the first evaluation on), the tokenizer's files, and training.json with the
 /// configuration and the report. Stopped by kill -9 or by `job`, the same call continues; with the same number of

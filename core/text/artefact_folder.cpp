@@ -1,39 +1,55 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "text/artefact_folder.h"
 
-#include "base/atomic_file.h"
 #include "base/error.h"
-
-#include <unistd.h>
+#include "base/manifest.h"
 
 #include <algorithm>
-#include <string>
+#include <vector>
 
 namespace fs = std::filesystem;
 
 namespace retoscope {
 
-ArtefactFolder::ArtefactFolder(const fs::path &folder) : m_folder(folder.has_filename() ? folder : folder.parent_path()), m_temporary(m_folder)
+namespace {
+
+constexpr const char *lockFile = ".lock"; // FolderLock's
+
+/// Only a folder that we have locked before may hold leftovers of ours.
+const fs::path &usable(const fs::path &folder)
 {
     std::error_code code;
-    if (fs::exists(m_folder, code) && !fs::is_empty(m_folder, code))
-        fail(ErrorKind::BadInput, "{} exists already and is not empty; choose another name or remove it.", m_folder.string());
-    m_temporary += ".partial-" + std::to_string(::getpid());
-    fs::remove_all(m_temporary, code);
-    makeFolder(m_temporary);
+    const bool ours = fs::exists(folder / lockFile, code) && !hasManifest(folder);
+    if (!ours && fs::exists(folder, code) && !fs::is_empty(folder, code))
+        fail(ErrorKind::BadInput, "{} exists already and is not empty; choose another name or remove it.", folder.string());
+    return folder;
+}
+
+void removeContents(const fs::path &folder)
+{
+    std::error_code code;
+    std::vector<fs::path> contents;
+    for (const auto &entry : fs::directory_iterator(folder, code)) {
+        if (entry.path().filename() != lockFile)
+            contents.push_back(entry.path());
+    }
+    for (const fs::path &path : contents)
+        fs::remove_all(path, code);
+}
+
+} // namespace
+
+ArtefactFolder::ArtefactFolder(const fs::path &folder) : m_folder(folder), m_lock(usable(folder))
+{
+    usable(folder); // another process may have finished before the lock was ours
+    removeContents(m_folder);
 }
 
 ArtefactFolder::~ArtefactFolder()
 {
     std::error_code code;
     if (!m_committed)
-        fs::remove_all(m_temporary, code);
-}
-
-void ArtefactFolder::commit()
-{
-    renameDurably(m_temporary, m_folder);
-    m_committed = true;
+        fs::remove_all(m_folder, code);
 }
 
 void requireOffsets(std::span<const std::int64_t> offsets, std::uint64_t total, const fs::path &file)

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "base/atomic_file.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <span>
 
 namespace retoscope {
 
-/// An artefact that is quick to build and so need not be resumable: it is written to `folder.partial-<pid>` and appears
-/// under its name when commit() is called; otherwise the destructor removes what was written. Throws BadInput when the
-/// folder already holds something.
+/// The folder of an artefact that is quick to build and so need not be resumable: it is locked, what a killed build left in
+/// it is removed, and so is the folder itself unless commit() is called, which belongs after writeManifest(). Throws
+/// BadInput when the folder holds a finished artefact or files that are not ours, Resource when another process builds in it.
 class ArtefactFolder
 {
 public:
@@ -18,11 +20,12 @@ public:
     ArtefactFolder(const ArtefactFolder &) = delete;
     ArtefactFolder &operator=(const ArtefactFolder &) = delete;
 
-    [[nodiscard]] const std::filesystem::path &path() const { return m_temporary; }
-    void commit();
+    [[nodiscard]] const std::filesystem::path &path() const { return m_folder; }
+    void commit() { m_committed = true; }
 
 private:
-    std::filesystem::path m_folder, m_temporary;
+    std::filesystem::path m_folder;
+    FolderLock m_lock;
     bool m_committed = false;
 };
 

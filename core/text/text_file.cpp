@@ -23,6 +23,15 @@ constexpr std::string_view byteOrderMark = "\xEF\xBB\xBF";
 struct TextFile::Gz
 {
     gzFile file = nullptr;
+
+    Gz() = default;
+    Gz(const Gz &) = delete;
+    Gz &operator=(const Gz &) = delete;
+    ~Gz() // here, not in ~TextFile(): a constructor that throws closes the file too
+    {
+        if (file)
+            ::gzclose(file);
+    }
 };
 
 TextFile::TextFile(const fs::path &path) : m_path(path), m_gz(std::make_unique<Gz>())
@@ -36,11 +45,7 @@ TextFile::TextFile(const fs::path &path) : m_path(path), m_gz(std::make_unique<G
     m_offset = static_cast<std::int64_t>(m_at);
 }
 
-TextFile::~TextFile()
-{
-    if (m_gz->file)
-        ::gzclose(m_gz->file);
-}
+TextFile::~TextFile() = default;
 
 bool TextFile::fill()
 {

@@ -152,6 +152,8 @@ TraceWriter::TraceWriter(fs::path folder, const Shape &shape, Json identity)
       m_lock((makeFolder(m_folder), m_folder)), m_columns(columns(shape))
 {
     m_shape.toIdentity(m_identity);
+    if (hasManifest(m_folder))
+        fail(ErrorKind::Resource, "{} was finished by another process a moment ago; run the same command again.", m_folder.string());
     const fs::path journal = m_folder / journalFile;
     if (fs::exists(journal)) {
         const Json state = Json::parse(readFile(journal), nullptr, false);

@@ -3,11 +3,14 @@
 #include "base/error.h"
 #include "index/faiss_file.h"
 
+#include "fuzz_input.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size)
 {
+    using namespace retoscope;
     try {
-        (void)retoscope::checkFaissFile(std::as_bytes(std::span(data, size)), "fuzz.faiss");
-    } catch (const retoscope::Error &) {
+        (void)checkFaissFile(fuzz::bytesOf(fuzz::inputOf(data, size)), "fuzz.faiss");
+    } catch (const Error &) {
     }
     return 0;
 }

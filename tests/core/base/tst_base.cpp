@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/job.h"
 #include "base/manifest.h"
+#include "base/mapping_fault.h"
 #include "base/mapped_file.h"
 #include "base/npy.h"
 #include "base/threads.h"
@@ -54,6 +55,45 @@ private Q_SLOTS:
         QCOMPARE(EntryId(7).next().value, 8);
         QVERIFY(!TokenId().valid());
         QVERIFY(EntryId(1) < EntryId(2));
+    }
+
+    void aFileCutShortUnderItsMapIsASentence()
+    {
+        const fs::path path = fs::path(m_folder->path().toStdString()) / "mapped \"keys\".bin";
+        writeFileAtomically(path, std::string(1 << 16, 'x'));
+        int out[2], err[2];
+        QVERIFY(pipe(out) == 0 && pipe(err) == 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            dup2(out[1], STDOUT_FILENO);
+            dup2(err[1], STDERR_FILENO);
+            explainMappingFaults();
+            explainMappingFaultsAsJson();
+            const MappedFile before(path); // a range that is free again
+            MappedFile first(path);
+            const MappedFile file = std::move(first);
+            if (truncate(path.c_str(), 0) != 0)
+                _exit(3);
+            _exit(file.bytes()[5000] == std::byte('x') ? 4 : 5);
+        }
+        ::close(out[1]);
+        ::close(err[1]);
+        int status = 0;
+        waitpid(child, &status, 0);
+        const auto readAll = [](int fd) {
+            QByteArray text;
+            char buffer[4096];
+            for (ssize_t n = 0; (n = ::read(fd, buffer, sizeof buffer)) > 0;)
+                text.append(buffer, n);
+            ::close(fd);
+            return text;
+        };
+        const QByteArray said = readAll(err[0]), json = readAll(out[0]);
+        QVERIFY2(WIFEXITED(status) && WEXITSTATUS(status) == 1, said.constData());
+        QVERIFY2(said.contains("error: " + QByteArray::fromStdString(path.string())) && said.contains("cut short"), said.constData());
+        const Json parsed = Json::parse(json.toStdString(), nullptr, false);
+        QVERIFY2(parsed.is_object() && parsed["error"]["kind"] == "io", json.constData());
+        QVERIFY(QString::fromStdString(parsed["error"]["message"]).startsWith(QString::fromStdString(path.string())));
     }
 
     void hashesMatchPublishedVectors()
@@ -212,6 +252,12 @@ private Q_SLOTS:
         text.replace(text.find("\"n\": 7"), 6, "\"n\": 8");
         writeFileAtomically(artefact / "manifest.json", text);
         QVERIFY(sentence([&] { readManifest(artefact, "retoscope-test", 1); }).contains("was changed after it was written"));
+        for (const char *part : {"identity", "files", "info"}) { // even when the checksum holds
+            Manifest odd = manifest;
+            (part == std::string("identity") ? odd.identity : part == std::string("files") ? odd.files : odd.info) = Json::array({1});
+            writeManifest(odd, artefact);
+            QVERIFY(sentence([&] { readManifest(artefact, "retoscope-test", 1); }).contains("must be JSON objects"));
+        }
         for (const char *broken : {"", "[]", "{}", "{\"format\": 3}", "not json", "{\"format\":\"retoscope-test\",\"version\":\"x\"}"}) {
             writeFileAtomically(artefact / "manifest.json", broken);
             QVERIFY2(sentence([&] { readManifest(artefact, "retoscope-test", 1); }) != QStringLiteral("no error"), broken);

@@ -236,7 +236,36 @@ private Q_SLOTS:
         QVERIFY(ledger.jobs().at(0).state == JobState::Running);
     }
 
+    void whatIsReadyDoesNotFail()
+    {
+        Ledger ledger(newFile());
+        const auto id = ledger.beginArtefact(ArtefactKind::Index, "i", "h", {}, {}, "build").id;
+        ledger.setForecast(id, {{"disk", 12}});
+        QCOMPARE(ledger.artefact(id)->info["forecast"]["disk"], 12);
+        ledger.finishArtefact(id, "f", "p", 3, {{"size", 1}});
+        QVERIFY(!ledger.artefact(id)->info.contains("forecast"));
+        ledger.failArtefact(id, "another process was faster");
+        QVERIFY(ledger.artefact(id)->state == ArtefactState::Ready);
+        QVERIFY(!ledger.artefact(id)->info.contains("error"));
+    }
+
     // ----------------------------------------------------------------------------------------------- runs and curves
+
+    void aCurveComesWithItsRunsOrNotAtAll()
+    {
+        Ledger ledger(newFile());
+        CurveRow curve;
+        curve.kind = "sweep";
+        const auto added = ledger.addCurve(curve, {someRun("a"), someRun("b")}, [](CurveRow &row, const std::vector<std::int64_t> &runs) { row.data["series"] = runs; });
+        QCOMPARE(added.runs.size(), std::size_t(2));
+        QVERIFY(ledger.curve(added.curve)->data["series"] == Json(added.runs));
+        for (const auto id : added.runs)
+            QCOMPARE(ledger.run(id)->group, added.curve);
+        QVERIFY_THROWS_EXCEPTION(std::runtime_error, ledger.addCurve(curve, {someRun("c")}, [](CurveRow &, const std::vector<std::int64_t> &) { throw std::runtime_error("stop"); }));
+        QCOMPARE(ledger.curves().size(), std::size_t(1));
+        QCOMPARE(ledger.runCount(), std::int64_t(2));
+    }
+
 
     void runsComeBackWhole()
     {

@@ -7,6 +7,8 @@
 
 #include <zlib.h>
 
+#include <set>
+
 using namespace retoscope;
 using test::Folder;
 
@@ -192,6 +194,39 @@ private Q_SLOTS:
         JobControl job;
         VERIFY_FAILS(buildCorpus(folder.path() / "corpus", {folder.path() / "in"}, {}, job), ErrorKind::BadInput, "0xFF");
         QCOMPARE(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1); // only "in"
+    }
+
+    void whatAKilledBuildLeftIsReplaced()
+    {
+        const Folder folder;
+        folder.write("in/a.txt", "good");
+        folder.write("corpus/.lock", "1");
+        folder.write("corpus/text.bin", "half");
+        folder.write("corpus/labels.bin.partial-1", "half");
+        JobControl job;
+        buildCorpus(folder.path() / "corpus", {folder.path() / "in"}, {}, job);
+        buildCorpus(folder.path() / "whole", {folder.path() / "in"}, {}, job);
+        const auto names = [](const std::filesystem::path &of) {
+            std::set<std::string> found;
+            for (const auto &entry : std::filesystem::directory_iterator(of))
+                found.insert(entry.path().filename().string());
+            return found;
+        };
+        QVERIFY(names(folder.path() / "corpus") == names(folder.path() / "whole"));
+        QCOMPARE(Corpus::open(folder.path() / "corpus")->text(DocumentId(0)), std::string_view("good"));
+        // Without our lock, files are somebody else's.
+        folder.write("mine/notes.txt", "not ours");
+        VERIFY_FAILS(buildCorpus(folder.path() / "mine", {folder.path() / "in"}, {}, job), ErrorKind::BadInput, "not empty");
+        QVERIFY(std::filesystem::exists(folder.path() / "mine/notes.txt"));
+    }
+
+    void onlyOneProcessBuilds()
+    {
+        const Folder folder;
+        folder.write("in/a.txt", "good");
+        const FolderLock other(folder.path() / "corpus");
+        JobControl job;
+        VERIFY_FAILS(buildCorpus(folder.path() / "corpus", {folder.path() / "in"}, {}, job), ErrorKind::Resource, "another process");
     }
 
     void fractions_data()
