@@ -8,7 +8,6 @@
 #include "base/mapped_file.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace fs = std::filesystem;
 
@@ -100,11 +99,6 @@ Manifest readManifest(const fs::path &folder, std::string_view format, int newes
         fail(ErrorKind::Corrupt, "{} lacks a required field or has one of a wrong type; build the artefact again.", path.string());
     }
     return manifest;
-}
-
-Manifest readManifest(const fs::path &folder)
-{
-    return readManifest(folder, {}, std::numeric_limits<int>::max());
 }
 
 std::vector<std::string> verifyFiles(const Manifest &manifest, const fs::path &folder, JobControl &job)

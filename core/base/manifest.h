@@ -45,9 +45,6 @@ void writeManifest(const Manifest &manifest, const std::filesystem::path &folder
 /// Throws NotFound ("… is not finished: run the command that builds it again"), Corrupt or Mismatch, each a sentence.
 Manifest readManifest(const std::filesystem::path &folder, std::string_view format, int newest);
 
-/// The same, whatever the format and version.
-Manifest readManifest(const std::filesystem::path &folder);
-
 /// True when the folder holds a manifest at all.
 bool hasManifest(const std::filesystem::path &folder);
 

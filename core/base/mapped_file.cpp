@@ -2,6 +2,7 @@
 #include "base/mapped_file.h"
 
 #include "base/error.h"
+#include "base/mapping_fault.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -34,7 +35,7 @@ MappedFile::MappedFile(const std::filesystem::path &path, Access access) : m_pat
             failWithErrno("map", path.string());
         }
         m_data = static_cast<const std::byte *>(address);
-        m_name = MappingName(address, m_size, path.c_str());
+        rememberMapping(address, m_size, path.c_str());
         if (access != Access::Normal)
             ::madvise(address, m_size, access == Access::Sequential ? MADV_SEQUENTIAL : MADV_RANDOM);
     }
@@ -43,14 +44,15 @@ MappedFile::MappedFile(const std::filesystem::path &path, Access access) : m_pat
 
 MappedFile::~MappedFile()
 {
-    m_name = MappingName(); // before the range belongs to somebody else
-    if (m_data)
+    if (m_data) {
+        forgetMapping(m_data);
         ::munmap(const_cast<std::byte *>(m_data), m_size);
+    }
 }
 
 MappedFile::MappedFile(MappedFile &&other) noexcept
     : m_data(std::exchange(other.m_data, nullptr)), m_size(std::exchange(other.m_size, 0)),
-      m_path(std::move(other.m_path)), m_name(std::move(other.m_name))
+      m_path(std::move(other.m_path))
 {
 }
 
@@ -59,7 +61,6 @@ MappedFile &MappedFile::operator=(MappedFile &&other) noexcept
     std::swap(m_data, other.m_data);
     std::swap(m_size, other.m_size);
     std::swap(m_path, other.m_path);
-    std::swap(m_name, other.m_name);
     return *this;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "base/mapping_fault.h"
-
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -47,7 +45,6 @@ private:
     const std::byte *m_data = nullptr;
     std::size_t m_size = 0;
     std::filesystem::path m_path;
-    MappingName m_name;
 };
 
 } // namespace retoscope

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstring>
 #include <mutex>
-#include <utility>
 
 namespace retoscope {
 
@@ -96,33 +95,26 @@ void explainMappingFaultsAsJson()
     asJson.store(true, std::memory_order_relaxed);
 }
 
-MappingName::MappingName(const void *begin, std::size_t size, const char *path)
+void rememberMapping(const void *begin, std::size_t size, const char *path)
 {
     const std::lock_guard lock(tableMutex);
-    for (std::size_t i = 0; i < places; ++i) {
-        Place &place = table[i];
+    for (Place &place : table) {
         if (place.begin.load(std::memory_order_relaxed) != 0)
             continue;
         std::strncpy(place.name.data(), path, longestName - 1);
         place.size.store(size, std::memory_order_relaxed);
         place.begin.store(reinterpret_cast<std::uintptr_t>(begin), std::memory_order_release);
-        m_place = static_cast<int>(i);
         return;
     }
 }
 
-MappingName::~MappingName()
+void forgetMapping(const void *begin)
 {
-    if (m_place >= 0)
-        table[static_cast<std::size_t>(m_place)].begin.store(0, std::memory_order_release);
-}
-
-MappingName::MappingName(MappingName &&other) noexcept : m_place(std::exchange(other.m_place, -1)) {}
-
-MappingName &MappingName::operator=(MappingName &&other) noexcept
-{
-    std::swap(m_place, other.m_place);
-    return *this;
+    const std::lock_guard lock(tableMutex);
+    for (Place &place : table) {
+        if (place.begin.load(std::memory_order_relaxed) == reinterpret_cast<std::uintptr_t>(begin))
+            place.begin.store(0, std::memory_order_release);
+    }
 }
 
 } // namespace retoscope

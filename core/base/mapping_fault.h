@@ -14,21 +14,8 @@ void explainMappingFaults();
 /// The sentence also goes to standard output, as the one JSON object that --json promises.
 void explainMappingFaultsAsJson();
 
-/// Keeps the name of a mapped range for that sentence while it lives. Thread-safe; when all places are taken the sentence
-/// names no file.
-class MappingName
-{
-public:
-    MappingName() = default;
-    MappingName(const void *begin, std::size_t size, const char *path);
-    ~MappingName();
-    MappingName(MappingName &&other) noexcept;
-    MappingName &operator=(MappingName &&other) noexcept;
-    MappingName(const MappingName &) = delete;
-    MappingName &operator=(const MappingName &) = delete;
-
-private:
-    int m_place = -1;
-};
+// MappedFile tells what is mapped where, for that sentence. Thread-safe; when all places are taken it names no file.
+void rememberMapping(const void *begin, std::size_t size, const char *path);
+void forgetMapping(const void *begin); ///< before the range is unmapped
 
 } // namespace retoscope

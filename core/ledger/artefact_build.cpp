@@ -6,6 +6,7 @@
 #include "base/hash.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace fs = std::filesystem;
 
@@ -52,7 +53,7 @@ std::string damageOf(const ArtefactRow &row, const fs::path &folder)
     if (row.kind == ArtefactKind::Model)
         return {};
     try {
-        const Manifest manifest = readManifest(folder);
+        const Manifest manifest = readManifest(folder, {}, std::numeric_limits<int>::max()); // of whatever format
         const bool known = row.kind == ArtefactKind::Tokenizer || manifest.fingerprint() == row.fingerprint; // a tokenizer's is its own
         return known ? std::string() : fmt::format("{} holds another artefact than the ledger says.", folder.string());
     } catch (const Error &error) {

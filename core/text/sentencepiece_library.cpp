@@ -4,8 +4,10 @@
 #include "base/error.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <filesystem>
+#include <string_view>
 
 namespace fs = std::filesystem;
 
@@ -33,8 +35,21 @@ fs::path modulePath()
     return RETOSCOPE_BUILT_SENTENCEPIECE_MODULE;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/// Without a scope of its own the module would be bound to LibTorch's protobuf and crash.
+void requireNoOtherProtobuf()
+{
+    const auto isProtobuf = [](dl_phdr_info *info, std::size_t, void *) { return std::string_view(info->dlpi_name).find("libprotobuf") != std::string_view::npos ? 1 : 0; };
+    if (dl_iterate_phdr(isProtobuf, nullptr) != 0)
+        fail(ErrorKind::Resource, "SentencePiece cannot be used beside LibTorch in a build with sanitizers; use a build without.");
+}
+#else
+void requireNoOtherProtobuf() {}
+#endif
+
 const SentencePieceLibrary *loadModule()
 {
+    requireNoOtherProtobuf();
     const fs::path path = modulePath();
     void *handle = dlopen(path.c_str(), scope);
     void *function = handle ? dlsym(handle, entryPoint) : nullptr;

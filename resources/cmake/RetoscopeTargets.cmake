@@ -29,6 +29,12 @@ endif()
 if(RETOSCOPE_SANITIZE)
     target_compile_options(retoscope_options INTERFACE -fsanitize=${RETOSCOPE_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(retoscope_options INTERFACE -fsanitize=${RETOSCOPE_SANITIZE})
+    set(suppressions "${PROJECT_SOURCE_DIR}/resources/sanitizers")
+    set(RETOSCOPE_TEST_ENVIRONMENT
+        "TSAN_OPTIONS=suppressions=${suppressions}/tsan.supp:ignore_noninstrumented_modules=1:second_deadlock_stack=1"
+        "LSAN_OPTIONS=suppressions=${suppressions}/lsan.supp:print_suppressions=0"
+        "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1"
+        "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 endif()
 
 # retoscope_add_room(text SOURCES a.cpp … USES base … LIBRARIES PkgConfig::X …)
@@ -62,13 +68,13 @@ function(retoscope_add_test name)
     list(TRANSFORM ARG_USES PREPEND retoscope_)
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
     target_compile_definitions(${name} PRIVATE
-        QT_NO_KEYWORDS RETOSCOPE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+        QT_NO_KEYWORDS RETOSCOPE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" $<$<BOOL:${RETOSCOPE_SANITIZE}>:RETOSCOPE_SANITIZED>)
     target_link_libraries(${name} PRIVATE retoscope_options ${ARG_USES} ${ARG_LIBRARIES} Qt6::Test)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES
         LABELS ${ARG_LABEL}
         TIMEOUT ${ARG_TIMEOUT}
-        ENVIRONMENT "QT_QPA_PLATFORM=offscreen;RETOSCOPE_SHARED=${PROJECT_SOURCE_DIR}/../shared;RETOSCOPE_CLI=$<$<TARGET_EXISTS:retoscope-cli>:$<TARGET_FILE:retoscope-cli>>")
+        ENVIRONMENT "QT_QPA_PLATFORM=offscreen;RETOSCOPE_SHARED=${PROJECT_SOURCE_DIR}/../shared;RETOSCOPE_CLI=$<$<TARGET_EXISTS:retoscope-cli>:$<TARGET_FILE:retoscope-cli>>;${RETOSCOPE_TEST_ENVIRONMENT}")
 endfunction()
 
 # retoscope_add_bench(bench_replay USES trace …): a Google Benchmark executable.

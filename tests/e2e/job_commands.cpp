@@ -45,7 +45,7 @@ QList<JobKind> jobsInOrder(const QString &texts, const QString &model, const QSt
         {QStringLiteral("training"), QStringLiteral("train --corpus texts --tokenizer pieces --name small --layers 2 --hidden 32 --heads 2 --context 64 --sequence 32 --batch 8 "
                                                    "--steps 60 --warmup 5 --evaluate-every 5 --learning-rate 0.01 --compute fp32")},
         {QStringLiteral("datastore"), QStringLiteral("datastore build --model small --corpus texts:train --name keys ") + windows},
-        {QStringLiteral("index"), QStringLiteral("index build --datastore keys --factory IVF16,PQ8 --name lists")},
+        {QStringLiteral("index"), QStringLiteral("index build --datastore keys --factory IVF16,PQ8x4 --name lists")},
         {QStringLiteral("clusters"), QStringLiteral("cluster build --datastore keys --states 60 --iterations 12 --name states")},
         {QStringLiteral("trace"), QStringLiteral("trace record --model small --corpus texts:test --datastore keys --index lists --k %1 --name test ").arg(neighbours) + windows},
         {QStringLiteral("evaluate"), QStringLiteral("evaluate --trace test --method retomaton --lambda 0.4 --min-knns 4")},

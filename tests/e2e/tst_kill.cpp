@@ -63,7 +63,7 @@ class TestKill : public QObject
     [[nodiscard]] QString at(const QString &name) const { return m_folder.filePath(name); }
     [[nodiscard]] QStringList arguments(const QString &command) const
     {
-        return QProcess::splitCommand(command) << QStringLiteral("--project") << m_trial << QStringLiteral("--json") << QStringLiteral("--threads") << QStringLiteral("2");
+        return QProcess::splitCommand(command) << QStringLiteral("--project") << m_trial << QStringLiteral("--json") << QStringLiteral("--threads") << QStringLiteral("1");
     }
     void restore(const QString &from)
     {
@@ -94,6 +94,9 @@ private Q_SLOTS:
 
 void TestKill::initTestCase()
 {
+#ifdef RETOSCOPE_SANITIZED
+    QSKIP("A build with sanitizers cannot train tokenizers beside LibTorch (its protobuf is not SentencePiece's).");
+#endif
     if (cliProgram().isEmpty())
         QSKIP("RETOSCOPE_CLI does not name the program; run this test with ctest.");
     QVERIFY(m_folder.isValid());
@@ -149,7 +152,7 @@ void TestKill::everyJobSurvives()
     int kills = 0, late = 0;
     while (kills < share) {
         restore(before);
-        for (qint64 round = draw(1, 3); round > 0 && kills < share; --round) {
+        for (qint64 round = draw(1, 5); round > 0 && kills < share; --round) {
             const qint64 moment = draw(m_startup / 2, duration);
             if (!kill(job.command, moment)) {
                 ++late;
