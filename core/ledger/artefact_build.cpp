@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <regex>
 
 namespace fs = std::filesystem;
 
@@ -25,22 +26,35 @@ std::vector<std::pair<std::string, std::string>> namesOf(const Ledger &ledger, c
     return names;
 }
 
-/// Only named requests can clash: a name that the program chooses is made unique. What failed gives way, and so does what
-/// the same request made from inputs that have changed since.
-void claimName(Project &project, const ArtefactPlan &plan, const std::string &name, const std::string &requestHash)
+/// The command as it would be in any folder: a project may have been moved or named otherwise.
+std::string withoutProject(const std::string &command)
 {
-    if (name.empty())
-        return;
-    const Ledger &ledger = project.ledger();
-    for (const auto &row : ledger.artefacts(plan.kind)) {
+    return std::regex_replace(command, std::regex(" --project(=| )('[^']*'|[^ ]+)"), "");
+}
+
+/// True when `row` is what the same request made before its inputs changed: then it is renewed under its name.
+bool isRenewedBy(const Project &project, const ArtefactRow &row, const ArtefactPlan &plan, const Request &request)
+{
+    if (row.config != plan.config || namesOf(project.ledger(), row.inputs) != namesOf(project.ledger(), plan.inputs))
+        return false;
+    const std::string made = withoutProject(row.info.value("command", std::string()));
+    return (!made.empty() && made == withoutProject(request.command)) || !project.staleness(row).empty();
+}
+
+/// Frees the name for a request that no artefact answers yet: what failed gives way, and so does what is renewed. Another
+/// artefact of a name that was asked for is a clash; names that the program chooses are made unique.
+void claimName(Project &project, const ArtefactPlan &plan, const Request &request, const std::string &requestHash)
+{
+    const bool chosen = request.name.empty() || request.nameMayVary;
+    const std::string &name = request.name.empty() ? plan.name : request.name;
+    for (const auto &row : project.ledger().artefacts(plan.kind)) {
         if (row.name != name || row.requestHash == requestHash)
             continue;
-        const bool renewed = row.config == plan.config && namesOf(ledger, row.inputs) == namesOf(ledger, plan.inputs);
-        if (row.state == ArtefactState::Failed)
-            project.deleteArtefact(row);
-        else if (renewed)
+        if (isRenewedBy(project, row, plan, request))
             project.supersedeArtefact(row);
-        else
+        else if (!chosen && row.state == ArtefactState::Failed)
+            project.deleteArtefact(row);
+        else if (!chosen)
             fail(ErrorKind::BadInput, "There is already a {} called '{}', made from other inputs or with other settings; choose another --name.",
                  toString(plan.kind), name);
     }
@@ -137,8 +151,7 @@ ArtefactRow makeArtefact(Project &project, const ArtefactPlan &plan, const Reque
 {
     Ledger &ledger = project.ledger();
     const std::string hash = requestHashOf(plan);
-    if (!request.nameMayVary)
-        claimName(project, plan, request.name, hash);
+    claimName(project, plan, request, hash);
     const std::string &name = request.name.empty() ? plan.name : request.name;
     const ArtefactRow row = ledger.beginArtefact(plan.kind, name, hash, plan.config, plan.inputs, request.command);
     const fs::path folder = project.folderOf(row);

@@ -181,7 +181,7 @@ ArtefactRow addDatastore(Project &project, const DatastoreSource &files, const s
         const KeyView row{nullptr, layout.keyType, layout.entries, layout.dimension};
         Forecast forecast{"the datastore", formatCount(layout.entries) + " entries"};
         forecast.diskBytes = static_cast<std::uint64_t>(layout.entries) * (row.rowBytes() + sizeof(std::int32_t));
-        admit(forecast, folder, request.force, job);
+        admitBuild(project, folder, forecast, request, job);
         importInto(folder, [&] { importDatastore(folder, source, vocabulary, job); });
         const auto datastore = Datastore::open(folder);
         Json info = datastore->manifest().info;
@@ -207,7 +207,7 @@ ArtefactRow addIndex(Project &project, const fs::path &file, const ArtefactRow &
         Forecast forecast{"the index", formatCount(store->size()) + " vectors"};
         forecast.diskBytes = fs::file_size(file);
         forecast.memoryBytes = 2 * forecast.diskBytes; // FAISS's and, while it is written, its direct map
-        admit(forecast, folder, request.force, job);
+        admitBuild(project, folder, forecast, request, job);
         std::shared_ptr<const Index> index;
         importInto(folder, [&] {
             importIndex(folder, file, store, config, job);
@@ -265,7 +265,7 @@ ArtefactRow addTrace(Project &project, const TraceSource &source, const TraceImp
     return makeArtefact(project, plan, request, [&](const fs::path &folder) {
         Forecast forecast{"the trace", formatCount(positions) + " positions"};
         forecast.diskBytes = trace_format::diskBytes({positions, config.k, store->dimension(), 0, searcher->isExact(), false});
-        admit(forecast, folder, request.force, job);
+        admitBuild(project, folder, forecast, request, job);
         importInto(folder, [&] { importTrace(folder, source, config, store, *searcher, job); });
         const auto trace = Trace::open(folder, store);
         double sum = 0;

@@ -55,3 +55,20 @@ QList<JobKind> jobsInOrder(const QString &texts, const QString &model, const QSt
         {QStringLiteral("pipeline"), QStringLiteral("run ") + description},
     };
 }
+
+QStringList exportsTo(const QString &folder)
+{
+    return {QStringLiteral("datastore export keys --to %1/datastore").arg(folder), QStringLiteral("cluster export states --to %1/clusters").arg(folder),
+            QStringLiteral("trace export test --to %1/trace").arg(folder)};
+}
+
+QList<JobKind> importsFrom(const QString &folder, const QString &indexFile)
+{
+    return {
+        {QStringLiteral("datastore import"), QStringLiteral("datastore import --keys %1/datastore/keys.npy --values %1/datastore/values.npy --name brought").arg(folder)},
+        {QStringLiteral("index import"), QStringLiteral("index import %1 --datastore brought --name brought").arg(indexFile)},
+        {QStringLiteral("cluster import"), QStringLiteral("cluster import %1/clusters/states.npy --datastore brought --name brought").arg(folder)},
+        {QStringLiteral("trace import"), QStringLiteral("trace import --queries %1/trace/queries.npy --targets %1/trace/targets.npy --lm-logprobs %1/trace/lm_log_probs.npy "
+                                                       "--sequences %1/trace/sequences.npy --datastore brought --index brought --k 16 --name brought").arg(folder)},
+    };
+}
