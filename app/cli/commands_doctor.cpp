@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "ledger/doctor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace retoscope::cli {
@@ -41,7 +43,8 @@ Json examine(Session &session, const std::string &folder, const DoctorOptions &o
     if (place.empty()) {
         findings = examineEnvironment(std::filesystem::current_path());
     } else {
-        Project project = Project::open(place);
+        const bool writable = ::access(place.c_str(), W_OK) == 0; // else jobs of killed processes stay marked as running
+        Project project = Project::open(place, writable ? Ledger::Mode::ReadWrite : Ledger::Mode::ReadOnly);
         result["project"] = project.folder().string();
         findings = examineProject(project, options, session.job());
     }
