@@ -18,7 +18,7 @@ namespace retoscope {
 
 namespace {
 
-constexpr int mostTicks = 8;
+constexpr int mostTicks = 6;
 
 QSharedPointer<QCPAxisTickerText> tickerFor(const Parameter &parameter)
 {

@@ -81,7 +81,7 @@ ParameterSlider::ParameterSlider(const Parameter &parameter, QWidget *parent)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(m_slider, 1);
     layout->addWidget(m_spin);
-    m_slider->setMinimumWidth(fontMetrics().averageCharWidth() * 14);
+    m_slider->setMinimumWidth(fontMetrics().averageCharWidth() * 8);
     m_spin->setFixedWidth(fontMetrics().horizontalAdvance(QStringLiteral("10,000,000")) + fontMetrics().height() * 2);
     m_spin->setAlignment(Qt::AlignRight);
     setFocusProxy(m_slider);

@@ -22,7 +22,7 @@ QComboBox *makeCombo(const QString &objectName, const QString &title, const QStr
     combo->setAccessibleName(title);
     combo->setToolTip(toolTip);
     combo->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    combo->setMinimumContentsLength(8);
+    combo->setMinimumContentsLength(6);
     return combo;
 }
 
