@@ -29,6 +29,7 @@ namespace {
 
 constexpr std::int32_t applicationId = 0x5265746F; // "Reto"
 constexpr int busyTimeoutMs = 30'000;
+constexpr int readerTimeoutMs = 3'000; // writers do not block readers: one that is blocked meets a lock that will stay
 
 // ------------------------------------------------------------------------------------------------ names of enum values
 
@@ -437,7 +438,8 @@ struct Ledger::Impl
     std::string journalNote;
 
     Impl(const fs::path &file, Mode mode)
-        : database(existing(file, mode), mode == Mode::ReadOnly ? sqlite::Database::Mode::ReadOnly : sqlite::Database::Mode::ReadWrite, busyTimeoutMs)
+        : database(existing(file, mode), mode == Mode::ReadOnly ? sqlite::Database::Mode::ReadOnly : sqlite::Database::Mode::ReadWrite,
+                   mode == Mode::ReadOnly ? readerTimeoutMs : busyTimeoutMs)
     {
         database.execute("PRAGMA foreign_keys = ON");
         checkStructure();

@@ -113,7 +113,7 @@ struct RunFilter
 };
 
 /// One connection; use one Ledger per thread. Every write is one IMMEDIATE transaction; a busy ledger is waited for up to
-/// 30 s and then refused with a sentence.
+/// 30 s (3 s when it is only read) and then refused with a sentence.
 class Ledger
 {
 public:

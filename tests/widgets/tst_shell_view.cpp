@@ -45,6 +45,8 @@
 #include <QVBoxLayout>
 #include <QtTest>
 
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -636,6 +638,23 @@ private Q_SLOTS:
         QVERIFY(!open.window->banner().findChildren<QPushButton *>().isEmpty());
         std::filesystem::rename(away, open.project);
         QTRY_VERIFY(!open.window->banner().isVisible());
+    }
+
+    void aLedgerThatAnotherProgramLocksIsSaid()
+    {
+        OpenWindow open;
+        QVERIFY(open.isReady());
+        sqlite3 *other = nullptr;
+        QCOMPARE(sqlite3_open((open.project / "ledger.sqlite").c_str(), &other), SQLITE_OK);
+        const auto execute = [&](const char *sql) { return sqlite3_exec(other, sql, nullptr, nullptr, nullptr) == SQLITE_OK; };
+        QVERIFY(execute("PRAGMA locking_mode=EXCLUSIVE"));
+        // The window may be reading at this moment: then all of it once more.
+        QTRY_VERIFY(execute("BEGIN EXCLUSIVE; UPDATE change SET counter = counter + 1") || (execute("ROLLBACK"), false));
+        QTRY_VERIFY_WITH_TIMEOUT(open.window->banner().isVisible(), 10'000);
+        QVERIFY2(open.window->banner().sentence().contains(QStringLiteral("ledger")), qPrintable(open.window->banner().sentence()));
+        QVERIFY(execute("COMMIT"));
+        sqlite3_close(other);
+        QTRY_VERIFY_WITH_TIMEOUT(!open.window->banner().isVisible(), 10'000);
     }
 
     void aFolderThatIsNoProjectIsSaid()

@@ -10,6 +10,19 @@
 
 namespace retoscope {
 
+namespace {
+
+void assign(const CommandRegistry::Item &item, const QKeySequence &shortcut)
+{
+    item.action->setShortcut(shortcut);
+    if (item.scope)
+        return; // the tool tip of a view's action is the view's
+    const QString title = item.plainTitle().remove(QStringLiteral("…"));
+    item.action->setToolTip(shortcut.isEmpty() ? title : QStringLiteral("%1 (%2)").arg(title, shortcut.toString(QKeySequence::NativeText)));
+}
+
+} // namespace
+
 CommandRegistry::CommandRegistry(AppSettings &settings, QWidget *window) : QObject(window), m_settings(settings), m_window(window) {}
 
 CommandRegistry::~CommandRegistry() = default;
@@ -58,7 +71,7 @@ void CommandRegistry::insert(Item item)
     m_items.push_back(std::move(item));
     Item &added = m_items.back();
     const QKeySequence wanted = remembered.value(added.command.id, added.command.shortcut);
-    added.action->setShortcut(conflict(added.command.id, wanted) ? QKeySequence() : wanted);
+    assign(added, conflict(added.command.id, wanted) ? QKeySequence() : wanted);
     Q_EMIT changed();
 }
 
@@ -118,7 +131,7 @@ bool CommandRegistry::setShortcut(const QString &id, const QKeySequence &shortcu
     Item *changing = find(id);
     if (!changing || !changing->action || conflict(id, shortcut))
         return false;
-    changing->action->setShortcut(shortcut);
+    assign(*changing, shortcut);
     if (shortcut == changing->command.shortcut)
         m_settings.removeShortcut(id);
     else
@@ -140,8 +153,8 @@ void CommandRegistry::resetAllShortcuts()
         m_settings.removeShortcut(id);
     for (Item &item : m_items)
         item.action->setShortcut({});
-    for (Item &item : m_items)
-        item.action->setShortcut(conflict(item.command.id, item.command.shortcut) ? QKeySequence() : item.command.shortcut);
+    for (const Item &item : m_items)
+        assign(item, conflict(item.command.id, item.command.shortcut) ? QKeySequence() : item.command.shortcut);
     Q_EMIT changed();
 }
 

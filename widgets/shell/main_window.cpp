@@ -98,6 +98,10 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
     connect(m_session, &Session::projectAvailable, m_banner, &Banner::clear);
     connect(m_status, &StatusStrip::jobActivated, this, [this] { m_workspace->showView(QStringLiteral("jobs")); });
     connect(&m_session->jobs(), &JobManager::jobFinished, this, &MainWindow::closeWhenIdle);
+    connect(m_session, &Session::traceChanged, this, [this] {
+        if (m_session->trace() && m_tour->isRunning() && !m_tourHasTrace)
+            startTour(); // it waited for something to read
+    });
     connect(m_tour, &GuidedTour::finished, this, [this] { m_settings.setTourSeen(true); });
     qApp->installEventFilter(this);
 
@@ -107,7 +111,12 @@ MainWindow::MainWindow(AppSettings &settings, const std::vector<ViewEntry> &view
     showProject();
 }
 
-MainWindow::~MainWindow() = default;
+/// Views and commands ask the session to the last; it goes after them.
+MainWindow::~MainWindow()
+{
+    delete m_workspace;
+    delete m_commands;
+}
 
 void MainWindow::openProject(const std::filesystem::path &folder, const std::filesystem::path &description)
 {
@@ -146,10 +155,11 @@ void MainWindow::showProject()
 
 void MainWindow::startTour()
 {
-    if (m_session->project())
-        m_tour->start(GuidedTour::steps(!readyTraces(*m_session->project()).empty()));
-    else
-        m_tourWanted = true;
+    m_tourWanted = !m_session->project();
+    if (m_tourWanted)
+        return;
+    m_tourHasTrace = !readyTraces(*m_session->project()).empty();
+    m_tour->start(GuidedTour::steps(m_tourHasTrace));
 }
 
 void MainWindow::startTourOnce()

@@ -101,7 +101,8 @@ private:
     GuidedTour *m_tour;
     QMenu *m_recentMenu = nullptr, *m_viewMenu = nullptr, *m_layoutMenu = nullptr;
     Closing m_closing = Closing::No;
-    bool m_tourWanted = false; ///< once the project has been read
+    bool m_tourWanted = false;   ///< once the project has been read
+    bool m_tourHasTrace = false; ///< the tour under way has a text to point to
 };
 
 } // namespace retoscope

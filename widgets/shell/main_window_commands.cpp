@@ -7,6 +7,7 @@
 #include "shell/command_registry.h"
 #include "shell/example_project.h"
 #include "shell/settings_dialog.h"
+#include "shell/session_bar.h"
 #include "shell/shortcuts_dialog.h"
 #include "shell/status_strip.h"
 #include "shell/view.h"
@@ -233,6 +234,13 @@ void MainWindow::buildMenus()
     connect(m_recentMenu, &QMenu::aboutToShow, this, &MainWindow::fillRecentMenu);
     connect(&m_settings, &AppSettings::recentProjectsChanged, this, &MainWindow::fillRecentMenu);
     fillRecentMenu();
+
+    QList<QAction *> buttons;
+    for (const ViewLayout &layout : builtInLayouts())
+        buttons << m_commands->action(QStringLiteral("layout.") + layout.id);
+    QAction *palette = m_commands->action(QStringLiteral("app.palette"));
+    palette->setIconText(tr("Commands"));
+    m_sessionBar->addCommands(buttons << nullptr << palette);
 }
 
 void MainWindow::fillRecentMenu()

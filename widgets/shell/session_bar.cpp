@@ -72,6 +72,19 @@ SessionBar::SessionBar(Session &session, QWidget *parent)
     showProject();
 }
 
+void SessionBar::addCommands(const QList<QAction *> &actions)
+{
+    auto *space = new QWidget;
+    space->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+    addWidget(space);
+    for (QAction *action : actions) {
+        if (action)
+            addAction(action);
+        else
+            addSeparator();
+    }
+}
+
 void SessionBar::showProject()
 {
     const auto &snapshot = m_session.project();

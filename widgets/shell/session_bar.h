@@ -19,6 +19,9 @@ class SessionBar : public QToolBar
 public:
     explicit SessionBar(Session &session, QWidget *parent = nullptr);
 
+    /// Commands at its right end, as flat buttons.
+    void addCommands(const QList<QAction *> &actions);
+
     [[nodiscard]] QComboBox *traces() const { return m_traces; }
     [[nodiscard]] QComboBox *clusters() const { return m_clusters; }
 
