@@ -38,8 +38,8 @@ public:
     [[nodiscard]] QAction *toggleAction(const QString &id) const { return m_toggles.value(id); } ///< "show or hide"
     /// Where the view stands on the screen, for call-outs: its dock, or the view itself in the reading area.
     [[nodiscard]] QWidget *frameOf(const QString &id) const;
-    /// The view that has, or last had, the keyboard focus; null: none yet.
-    [[nodiscard]] View *currentView() const { return m_current; }
+    /// The view that has, or last had, the keyboard focus; before that the one in the reading area. Null: none is made yet.
+    [[nodiscard]] View *currentView() const { return m_current ? m_current.data() : m_views.value(m_centre); }
 
     // Layouts: the built-in ones by id, the user's by name
     void applyLayout(const QString &layout);
