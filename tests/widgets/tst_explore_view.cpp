@@ -245,7 +245,7 @@ private Q_SLOTS:
 
     void hoverPreviewsClickLocks()
     {
-        Shown<TextView> shown(smallText());
+        Shown<TextView> shown(smallText(2000));
         QVERIFY(shown.settle());
         TokenTextArea &area = shown.area();
         Selection &selection = shown.session.selection();
@@ -256,6 +256,7 @@ private Q_SLOTS:
         QVERIFY(card->isVisible());
         QTest::mouseClick(area.viewport(), Qt::LeftButton, {}, centre(3));
         QCOMPARE(selection.primary(), Position(3));
+        QCOMPARE(area.verticalScrollBar()->value(), 0); // what is on screen stays where it is
         QVERIFY(area.accessibleDescription().startsWith(QStringLiteral("at; surprisal 3.50 nats under the LM")));
         QTest::mouseClick(area.viewport(), Qt::LeftButton, Qt::ControlModifier, centre(5));
         QCOMPARE(selection.tokens().size(), std::size_t(2));
@@ -398,6 +399,7 @@ private Q_SLOTS:
         const quint64 before = shown.session.evaluation()->id;
         shown.session.setSettings(other);
         QTRY_VERIFY(shown.session.evaluation()->id != before && shown.view.isSettled());
+        QCOMPARE(second->verticalScrollBar()->value(), shown.area().verticalScrollBar()->value());
         const QRect rect = second->tokenRect(Position(0));
         QVERIFY(!rect.isNull());
         QVERIFY(second->viewport()->grab().toImage().pixelColor(rect.center().x(), rect.top() + 3) != second->palette().color(QPalette::Base));

@@ -50,7 +50,7 @@ void ContextDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
     bold.setStrikeOut(index.data(NeighboursModel::IsOffRole).toBool());
     const QFontMetrics boldMetrics(bold);
     const int middle = rect.left() + static_cast<int>(rect.width() * valueAt);
-    const int valueWidth = std::min(boldMetrics.horizontalAdvance(value), rect.right() - middle);
+    const int valueWidth = std::min(boldMetrics.horizontalAdvance(value) + space, rect.right() - middle);
 
     painter->save();
     const QColor text = textColour(option, index);

@@ -29,6 +29,7 @@ namespace retoscope {
 namespace {
 
 constexpr int gap = 6;
+constexpr int lowPlot = 150;          // pixels
 constexpr int tickHeight = 12;        // pixels, of the strip of searches
 constexpr int usualWindow = 64;       // positions
 constexpr double runningWidth = 2;    // pixels
@@ -88,6 +89,7 @@ PerplexityView::PerplexityView(Session &session, QWidget *parent)
     layout->addWidget(m_scroll);
     buildPlot();
     connectPlot();
+    updateLabels();
     addViewAction(tr("Whole text"), QKeySequence(Qt::Key_0), [this] { showWhole(); });
     addViewAction(tr("Zoom in"), QKeySequence(Qt::Key_Plus), [this] { zoom(wheelFactor, m_plot->xAxis->range().center()); });
     addViewAction(tr("Zoom out"), QKeySequence(Qt::Key_Minus), [this] { zoom(1 / wheelFactor, m_plot->xAxis->range().center()); });
@@ -127,9 +129,6 @@ void PerplexityView::buildPlot()
     m_plot->setFocusPolicy(Qt::StrongFocus);
     m_plot->setNoAntialiasingOnDrag(true);
     m_plot->setSelectionRectMode(QCP::srmCustom); // a drag marks a span
-    m_plot->xAxis->setLabel(tr("position in the text"));
-    m_plot->yAxis->setLabel(tr("−log p (nats)"));
-    m_plot->yAxis2->setLabel(tr("perplexity so far"));
     m_plot->yAxis2->setVisible(true);
     m_plot->xAxis->setNumberFormat(QStringLiteral("f"));
     m_plot->xAxis->setNumberPrecision(0);
@@ -344,6 +343,17 @@ void PerplexityView::updateTicks()
     m_ticks->setData(places, shares, true);
 }
 
+/// A low plot has no room for labels: the lines come first.
+void PerplexityView::updateLabels()
+{
+    const bool low = m_plot->height() < lowPlot;
+    m_plot->xAxis->setLabel(low ? QString() : tr("position in the text"));
+    m_plot->yAxis->setLabel(low ? tr("nats") : tr("−log p (nats)"));
+    m_plot->yAxis2->setLabel(low ? QString() : tr("perplexity so far"));
+    for (QCPAxis *axis : {m_plot->yAxis, m_plot->yAxis2})
+        axis->ticker()->setTickCount(low ? 2 : 5);
+}
+
 Position PerplexityView::positionAt(double pixel) const
 {
     const QRect rect = m_plot->xAxis->axisRect()->rect();
@@ -428,8 +438,10 @@ bool PerplexityView::eventFilter(QObject *watched, QEvent *event)
 {
     if (watched == m_plot && event->type() == QEvent::Leave)
         session().selection().hover(Position());
-    if (watched == m_plot && event->type() == QEvent::Resize)
+    if (watched == m_plot && event->type() == QEvent::Resize) {
         updateTicks();
+        updateLabels();
+    }
     return ExploreView::eventFilter(watched, event);
 }
 

@@ -59,6 +59,7 @@ private:
     void updateVisibility();
     void updateColours();
     void updateTicks();
+    void updateLabels();
     void updateCursor();
     void updateReadout();
     void updateScrollBar();

@@ -12,6 +12,7 @@
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QSplitter>
+#include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -118,9 +119,14 @@ TextView::TextView(Session &session, QWidget *parent)
         m_compared.area->setMatches(m_matches);
         showMatch(1);
     });
-    // The two strips have the same lines: they scroll as one.
-    for (auto [from, to] : {std::pair(m_main.area, m_compared.area), std::pair(m_compared.area, m_main.area)})
-        connect(from->verticalScrollBar(), &QScrollBar::valueChanged, to->verticalScrollBar(), &QScrollBar::setValue);
+    // The two strips have the same lines: they scroll as one, while both are to be seen.
+    m_compared.area->setFollowsPrimary(false);
+    for (auto [from, to] : {std::pair(m_main.area, m_compared.area), std::pair(m_compared.area, m_main.area)}) {
+        connect(from->verticalScrollBar(), &QScrollBar::valueChanged, to->verticalScrollBar(), [this, bar = to->verticalScrollBar()](int value) {
+            if (!m_compared.box->isHidden())
+                bar->setValue(value);
+        });
+    }
     connect(m_main.area, &TokenTextArea::visiblePositionsChanged, this, [this] {
         updateLegend(m_main);
         updateDocument();
@@ -371,8 +377,11 @@ void TextView::showEvaluation()
         return;
     }
     m_main.caption->setText(tr("<b>Now:</b> %1").arg(settingsLabel(evaluation()->result.settings)));
-    if (comparison)
+    if (comparison) {
+        // Once its lines are laid out.
+        QTimer::singleShot(0, this, [this] { m_compared.area->verticalScrollBar()->setValue(m_main.area->verticalScrollBar()->value()); });
         m_compared.caption->setText(tr("<b>Kept:</b> %1 — blue: better now, orange: better then").arg(settingsLabel(comparison->result.settings)));
+    }
     repaintText();
     updateCards();
 }

@@ -56,7 +56,8 @@ TokenTextArea::TokenTextArea(Selection &selection, QWidget *parent) : QAbstractS
     connect(&selection, &Selection::pinnedChanged, this, repaint);
     connect(&selection, &Selection::primaryChanged, this, [this](Position position) {
         viewport()->update();
-        showPosition(position);
+        if (m_followsPrimary)
+            showPosition(position);
         announcePrimary();
     });
 }

@@ -47,6 +47,8 @@ public:
     /// Positions [first, end) found, ascending; framed.
     void setMatches(std::vector<std::pair<std::int64_t, std::int64_t>> matches);
     void setMarksVisible(bool visible);
+    /// Whether it scrolls to the primary token; a strip that scrolls with another one does not.
+    void setFollowsPrimary(bool follows) { m_followsPrimary = follows; }
     /// What a screen reader says about a token.
     void setDescription(std::function<QString(Position)> describe) { m_describe = std::move(describe); }
 
@@ -111,6 +113,7 @@ private:
     std::function<QString(Position)> m_describe;
     QTimer m_layoutTimer;
     int m_zoom = 0;
+    bool m_followsPrimary = true;
     struct PendingScroll
     {
         std::int64_t position = -1;
