@@ -248,6 +248,8 @@ Json parseStored(const std::string &text)
     Json json = Json::parse(text, nullptr, false);
     if (json.is_discarded())
         fail(ErrorKind::Corrupt, "A row of the ledger holds text that is not JSON; restore the ledger from a backup.");
+    if (json.is_null())
+        json = Json::object(); // what nothing was said about
     return json;
 }
 

@@ -139,7 +139,7 @@ private Q_SLOTS:
         QVERIFY(stageOf(job) == Stage::Index);
         auto card = cardContent(status, &job);
         QCOMPARE(card.progress, 0.25);
-        QCOMPARE(card.figures, QStringLiteral("25 % · 1,234 keys/s · 1 min 01 s left · iteration 3"));
+        QCOMPARE(card.figures, QStringLiteral("25 % · 1,234 keys/s · 1 min 01 s left"));
         QCOMPARE(card.detail, QStringLiteral("training the index"));
         QVERIFY(card.isBusy() && card.action == CardContent::Action::None);
         job.state = JobInfo::State::Paused;
@@ -206,6 +206,8 @@ private Q_SLOTS:
                  QStringLiteral("retoscope-cli corpus add %1 --name texts --kind blank-lines --project %2").arg(text, QString::fromStdString(world.project.string())));
         QVERIFY(!world.dialog()->findChild<QLabel *>(QStringLiteral("forecast"))->text().isEmpty());
         QTest::keyClick(world.dialog(), Qt::Key_Return);
+        QTRY_VERIFY(!world.session.jobs().jobs().empty());
+        QTRY_COMPARE(world.session.jobs().jobs().back().state, JobInfo::State::Done);
         QTRY_VERIFY(printed(*world.view).startsWith(QStringLiteral("Corpus ● ready")));
         QCOMPARE(world.view->card(Stage::Corpus).content().name, QStringLiteral("texts"));
     }
@@ -233,7 +235,7 @@ private Q_SLOTS:
         for (const char *command : {"retoscope-cli index build --datastore datastore --factory IVF4,Flat --train-sample 100 --seed 3",
                                     "retoscope-cli cluster build --datastore datastore --states 16 --iterations 5 --force",
                                     "retoscope-cli foss --trace trace --points 5 --lambda 0.3 --k 16 --min-knns inf --clusters none --no-pointers",
-                                    "retoscope-cli sweep --trace trace --grid 'lambda=0.1,0.2' --temperature 2.5 --k 16",
+                                    "retoscope-cli sweep --trace trace --grid lambda=0.1,0.2 --temperature 2.5 --k 16",
                                     "retoscope-cli trace record --model m --corpus corpus:test --datastore datastore --index index --k 8 --compute bf16"})
             QTest::newRow(command) << QString::fromUtf8(command);
     }

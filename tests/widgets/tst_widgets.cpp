@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "jobs/job_manager.h"
-#include "pipeline/artefacts_model.h"
 #include "plot/theme.h"
 #include "runs/runs_export.h"
 #include "runs/runs_model.h"
@@ -36,17 +35,6 @@ RunRow makeRun(std::int64_t id, double perplexity)
     return run;
 }
 
-ArtefactRow makeArtefact(std::int64_t id, ArtefactKind kind, const std::string &name)
-{
-    ArtefactRow row;
-    row.id = id;
-    row.kind = kind;
-    row.name = name;
-    row.state = ArtefactState::Ready;
-    row.bytes = 1'300'000;
-    return row;
-}
-
 QString printed(const QAbstractItemModel &model, int column)
 {
     QStringList cells;
@@ -79,19 +67,6 @@ private Q_SLOTS:
         model.update({});
         QCOMPARE(model.rowCount(), 0);
         QCOMPARE(resets.count(), 0);
-    }
-
-    void artefactsStandInTheOrderOfThePipeline()
-    {
-        ArtefactsModel model;
-        const QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
-        model.update({makeArtefact(1, ArtefactKind::Trace, "test"), makeArtefact(2, ArtefactKind::Corpus, "texts")});
-        QCOMPARE(printed(model, ArtefactsModel::Name), QStringLiteral("texts test"));
-        model.update({makeArtefact(2, ArtefactKind::Corpus, "texts"), makeArtefact(3, ArtefactKind::Datastore, "keys"), makeArtefact(1, ArtefactKind::Trace, "test")});
-        QCOMPARE(printed(model, ArtefactsModel::Name), QStringLiteral("texts keys test"));
-        QCOMPARE(model.index(0, ArtefactsModel::Size).data().toString(), QStringLiteral("1.3 MB"));
-        model.update({makeArtefact(3, ArtefactKind::Datastore, "keys")});
-        QCOMPARE(printed(model, ArtefactsModel::Name), QStringLiteral("keys"));
     }
 
     void tablesAreWrittenForPapers()

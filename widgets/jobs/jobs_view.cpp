@@ -108,8 +108,8 @@ void JobsView::build()
     m_table->horizontalHeader()->setStretchLastSection(true);
     m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     const int unit = fontMetrics().averageCharWidth();
-    const std::pair<JobsModel::Column, int> widths[] = {{JobsModel::Title, 34}, {JobsModel::State, 14}, {JobsModel::ProgressColumn, 28},
-                                                        {JobsModel::Rate, 16},  {JobsModel::Remaining, 11}, {JobsModel::Elapsed, 11}};
+    const std::pair<JobsModel::Column, int> widths[] = {{JobsModel::Title, 36}, {JobsModel::State, 13}, {JobsModel::ProgressColumn, 24},
+                                                        {JobsModel::Rate, 15},  {JobsModel::Remaining, 12}, {JobsModel::Elapsed, 12}};
     for (const auto &[column, width] : widths)
         m_table->setColumnWidth(column, width * unit);
     connect(m_table, &QTableView::doubleClicked, this, &JobsView::openResult);
@@ -145,6 +145,7 @@ void JobsView::build()
     splitter->setStretchFactor(0, 3);
     splitter->setStretchFactor(1, 2);
     splitter->setChildrenCollapsible(false);
+    splitter->setSizes({unit * 150, unit * 52});
     auto *layout = new QVBoxLayout(content());
     layout->setContentsMargins(gap, gap, gap, gap);
     layout->setSpacing(gap);

@@ -107,7 +107,8 @@ void showJob(CardContent &card, const JobInfo &job)
         card.state = tr("running");
     }
     card.detail = fromUtf8(job.progress.stage);
-    card.figures = joined({progressText(job), fromUtf8(job.progress.detail)});
+    card.parameters = fromUtf8(job.progress.detail);
+    card.figures = progressText(job);
     card.progress = job.progress.total > 0 ? static_cast<double>(job.progress.done) / static_cast<double>(job.progress.total) : -1;
     card.toolTip = job.log.isEmpty() ? job.title : job.log.last();
 }
@@ -191,7 +192,8 @@ CardContent cardContent(const StageStatus &status, const JobInfo *job)
     card.name = fromUtf8(status.name);
     card.state = fromUtf8(std::string(toString(status.state)));
     const QString reason = status.reasons.empty() ? QString() : fromUtf8(status.reasons.front());
-    card.detail = joined({fromUtf8(status.inputs), fromUtf8(status.parameters)});
+    card.detail = fromUtf8(status.inputs);
+    card.parameters = fromUtf8(status.parameters);
     card.figures = joined({fromUtf8(status.figures), status.bytes ? fromUtf8(formatBytes(status.bytes)) : QString()});
     card.toolTip = joined({card.name, fromUtf8(status.inputs), fromUtf8(status.parameters), card.figures}, QStringLiteral("\n"));
     switch (status.state) {

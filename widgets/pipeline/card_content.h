@@ -21,7 +21,8 @@ struct CardContent
     QString title;      ///< "Datastore"
     QString state;      ///< "ready", in words
     QString name;       ///< of the artefact
-    QString detail;     ///< inputs and parameters, or the reason
+    QString detail;     ///< inputs, the reason of a state, or what is being done
+    QString parameters; ///< what it was made with, or how it goes
     QString figures;    ///< what is in it and how large it is; the forecast; rate and time left
     QString toolTip;
     double progress = -1; ///< 0 to 1; negative: no bar, or not known while it runs

@@ -57,6 +57,18 @@ void ElidedText::setColorRole(QPalette::ColorRole role)
     update();
 }
 
+void ElidedText::setColor(const QColor &color)
+{
+    m_color = color;
+    update();
+}
+
+void ElidedText::setElideMode(Qt::TextElideMode mode)
+{
+    m_mode = mode;
+    update();
+}
+
 QSize ElidedText::sizeHint() const
 {
     return {fontMetrics().horizontalAdvance(m_text), fontMetrics().height()};
@@ -70,12 +82,13 @@ QSize ElidedText::minimumSizeHint() const
 void ElidedText::paintEvent(QPaintEvent *)
 {
     QPainter painter(this);
-    painter.setPen(palette().color(m_role));
-    painter.drawText(rect(), Qt::AlignLeft | Qt::AlignVCenter, fontMetrics().elidedText(m_text, Qt::ElideRight, width()));
+    painter.setPen(m_color.isValid() ? m_color : palette().color(m_role));
+    painter.drawText(rect(), Qt::AlignLeft | Qt::AlignVCenter, fontMetrics().elidedText(m_text, m_mode, width()));
 }
 
 StageCard::StageCard(Stage stage, QWidget *parent)
-    : QFrame(parent), m_title(new ElidedText), m_name(new ElidedText), m_detail(new ElidedText), m_figures(new ElidedText),
+    : QFrame(parent), m_glyph(new ElidedText), m_title(new ElidedText), m_name(new ElidedText), m_detail(new ElidedText), m_parameters(new ElidedText),
+      m_figures(new ElidedText),
       m_more(makeButton(QStringLiteral("more"), tr("More"))), m_action(makeButton(QStringLiteral("action"), tr("Start"))),
       m_pause(makeButton(QStringLiteral("pause"), tr("Pause or resume"))), m_cancel(makeButton(QStringLiteral("cancel"), tr("Cancel; it can be continued"))),
       m_menu(new QMenu(this))
@@ -88,7 +101,10 @@ StageCard::StageCard(Stage stage, QWidget *parent)
     m_title->setFont(bold);
     QFont smaller = font();
     smaller.setPointSizeF(smaller.pointSizeF() * smallFont);
-    for (auto *text : {m_detail, m_figures}) {
+    m_glyph->setFont(bold);
+    m_glyph->setFixedWidth(fontMetrics().horizontalAdvance(QStringLiteral("❚❚")) + 4);
+    m_name->setElideMode(Qt::ElideMiddle); // the ends of names tell them apart
+    for (auto *text : {m_detail, m_parameters, m_figures}) {
         text->setFont(smaller);
         text->setColorRole(QPalette::PlaceholderText);
     }
@@ -100,6 +116,7 @@ StageCard::StageCard(Stage stage, QWidget *parent)
 
     auto *head = new QHBoxLayout;
     head->setSpacing(0);
+    head->addWidget(m_glyph);
     head->addWidget(m_title, 1);
     head->addWidget(m_pause);
     head->addWidget(m_cancel);
@@ -110,10 +127,11 @@ StageCard::StageCard(Stage stage, QWidget *parent)
     foot->addWidget(m_action);
     auto *layout = new QVBoxLayout(this);
     layout->setContentsMargins(margin + edgeWidth, margin / 2, margin / 2, margin);
-    layout->setSpacing(2);
+    layout->setSpacing(1);
     layout->addLayout(head);
     layout->addWidget(m_name);
     layout->addWidget(m_detail);
+    layout->addWidget(m_parameters);
     layout->addLayout(foot);
     layout->addStretch();
 
@@ -135,13 +153,16 @@ void StageCard::setContent(const CardContent &content)
 void StageCard::showContent(const CardContent &content)
 {
     m_content = content;
-    m_title->setText(QStringLiteral("%1  %2").arg(glyphOf(content.look), content.title));
+    m_glyph->setText(glyphOf(content.look));
+    m_glyph->setColor(accent());
+    m_title->setText(content.title);
     m_name->setText(content.name.isEmpty() ? content.state : content.name);
     m_detail->setText(content.detail);
+    m_parameters->setText(content.parameters);
     m_figures->setText(content.figures);
     setToolTip(content.state + (content.toolTip.isEmpty() ? QString() : QLatin1Char('\n') + content.toolTip));
     setAccessibleName(QStringLiteral("%1: %2").arg(content.title, content.state));
-    setAccessibleDescription(QStringLiteral("%1 %2 %3").arg(content.name, content.detail, content.figures));
+    setAccessibleDescription(QStringLiteral("%1 %2 %3 %4").arg(content.name, content.detail, content.parameters, content.figures));
     m_action->setText(textOf(content.action));
     m_action->setAccessibleName(QStringLiteral("%1: %2").arg(content.title, textOf(content.action)));
     m_action->setVisible(content.action != CardContent::Action::None);
@@ -222,6 +243,13 @@ void StageCard::keyPressEvent(QKeyEvent *event)
     default: break;
     }
     QFrame::keyPressEvent(event);
+}
+
+void StageCard::changeEvent(QEvent *event)
+{
+    QFrame::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange)
+        m_glyph->setColor(accent());
 }
 
 void StageCard::contextMenuEvent(QContextMenuEvent *event)

@@ -20,6 +20,8 @@ public:
     void setText(const QString &text);
     [[nodiscard]] QString text() const { return m_text; }
     void setColorRole(QPalette::ColorRole role);
+    void setColor(const QColor &color); ///< instead of the role's
+    void setElideMode(Qt::TextElideMode mode);
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override;
 
@@ -29,6 +31,8 @@ protected:
 private:
     QString m_text;
     QPalette::ColorRole m_role = QPalette::WindowText;
+    QColor m_color; ///< invalid: the role's
+    Qt::TextElideMode m_mode = Qt::ElideRight;
 };
 
 /// One stage of the pipeline. Enter or a click on its button starts what is due; the menu has everything else.
@@ -52,6 +56,7 @@ Q_SIGNALS:
 protected:
     void paintEvent(QPaintEvent *event) override;
     void keyPressEvent(QKeyEvent *event) override;
+    void changeEvent(QEvent *event) override;
     void contextMenuEvent(QContextMenuEvent *event) override;
     void focusInEvent(QFocusEvent *event) override;
     void focusOutEvent(QFocusEvent *event) override;
@@ -62,7 +67,7 @@ private:
     void showMenu(const QPoint &where);
 
     CardContent m_content;
-    ElidedText *m_title, *m_name, *m_detail, *m_figures;
+    ElidedText *m_glyph, *m_title, *m_name, *m_detail, *m_parameters, *m_figures;
     QToolButton *m_more, *m_action, *m_pause, *m_cancel;
     QMenu *m_menu;
 };

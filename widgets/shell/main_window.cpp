@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ledger/project.h"
+#include "pipeline/drop.h"
 #include "shell/app_settings.h"
 #include "shell/banner.h"
 #include "shell/command_palette.h"
@@ -244,17 +245,19 @@ void MainWindow::showAbout()
 
 void MainWindow::dragEnterEvent(QDragEnterEvent *event)
 {
-    if (!projectIn(*event->mimeData()).isEmpty())
+    if (!projectIn(*event->mimeData()).isEmpty() || (!m_session->projectFolder().empty() && workForDrop(event->mimeData()->urls())))
         event->acceptProposedAction();
 }
 
 void MainWindow::dropEvent(QDropEvent *event)
 {
     const QString folder = projectIn(*event->mimeData());
-    if (folder.isEmpty())
-        return;
-    event->acceptProposedAction();
-    openProject(folder.toStdString());
+    if (!folder.isEmpty()) {
+        event->acceptProposedAction();
+        openProject(folder.toStdString());
+    } else if (offerDrop(*m_session, event->mimeData()->urls(), this)) {
+        event->acceptProposedAction();
+    }
 }
 
 MainWindow::Closing MainWindow::askHowToClose()

@@ -185,7 +185,7 @@ private Q_SLOTS:
         const auto preview = previewCorpus({world.path("text.txt")}, {.kind = CorpusKind::BlankLines}, 2, world.job);
         QCOMPARE(preview.found, 2);
         QVERIFY(!preview.whole);
-        QCOMPARE(preview.documents.front().begin, std::string("first document"));
+        QCOMPARE(QString::fromStdString(preview.documents.front().begin).trimmed(), QStringLiteral("first document"));
         const auto outcome = perform(world.project, work, {}, world.job);
         QVERIFY(outcome.artefact);
         QCOMPARE(outcome.message, fmt::format("corpus again: 4 documents (train 2, validation 1, test 1), {}", formatBytes(outcome.artefact->bytes)));
@@ -197,7 +197,7 @@ private Q_SLOTS:
     {
         const QTemporaryDir empty;
         JobControl job;
-        EXPECT_ERROR(previewCorpus({empty.path().toStdString()}, {}, 10, job), ErrorKind::BadInput, "no document");
+        EXPECT_ERROR(previewCorpus({empty.path().toStdString()}, {}, 10, job), ErrorKind::BadInput, "holds no file");
         EXPECT_ERROR(previewCorpus({"/not/there"}, {}, 10, job), ErrorKind::NotFound, "/not/there");
     }
 
