@@ -172,7 +172,6 @@ void WorkDialog::build()
     auto *buttons = new QDialogButtonBox(QDialogButtonBox::Cancel);
     m_start = buttons->addButton(m_description.kind == WorkKind::AddCorpus || m_description.kind == WorkKind::AddModel ? tr("Add") : tr("Start"), QDialogButtonBox::AcceptRole);
     m_start->setObjectName(QStringLiteral("start"));
-    m_start->setDefault(true);
     connect(buttons, &QDialogButtonBox::accepted, this, &WorkDialog::accept);
     connect(buttons, &QDialogButtonBox::rejected, this, &WorkDialog::reject);
 
@@ -181,6 +180,7 @@ void WorkDialog::build()
     layout->addWidget(m_forecast);
     layout->addLayout(commandRow);
     layout->addWidget(buttons);
+    m_start->setDefault(true); // only now it is the dialog's: it stays the default when another button had the focus
     resize(fontMetrics().averageCharWidth() * 96, std::min(720, fields->sizeHint().height() + 170));
 }
 
