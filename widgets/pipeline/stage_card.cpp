@@ -102,6 +102,7 @@ StageCard::StageCard(Stage stage, QWidget *parent)
     QFont smaller = font();
     smaller.setPointSizeF(smaller.pointSizeF() * smallFont);
     m_glyph->setFont(bold);
+    m_glyph->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
     m_glyph->setFixedWidth(fontMetrics().horizontalAdvance(QStringLiteral("❚❚")) + 4);
     m_name->setElideMode(Qt::ElideMiddle); // the ends of names tell them apart
     for (auto *text : {m_detail, m_parameters, m_figures}) {

@@ -28,6 +28,9 @@ QPalette lightPalette()
     palette.setColor(QPalette::ToolTipText, QColor(0x1b1c1f));
     palette.setColor(QPalette::PlaceholderText, QColor(0x6b6f76));
     palette.setColor(QPalette::Link, QColor(0x1f5f9f));
+    palette.setColor(QPalette::Disabled, QPalette::Text, QColor(0x9a9ea5));
+    palette.setColor(QPalette::Disabled, QPalette::ButtonText, QColor(0x9a9ea5));
+    palette.setColor(QPalette::Disabled, QPalette::WindowText, QColor(0x9a9ea5));
     return palette;
 }
 
