@@ -28,8 +28,8 @@ namespace retoscope {
 namespace {
 
 constexpr std::int32_t applicationId = 0x5265746F; // "Reto"
-constexpr int busyTimeoutMs = 30'000;
-constexpr int readerTimeoutMs = 3'000; // writers do not block readers: one that is blocked meets a lock that will stay
+constexpr std::chrono::milliseconds writerPatience{30'000};
+constexpr std::chrono::milliseconds readerPatience{3'000}; // writers do not block readers: one that is blocked meets a lock that will stay
 
 // ------------------------------------------------------------------------------------------------ names of enum values
 
@@ -170,9 +170,9 @@ bool isNetworkFileSystem(const fs::path &folder)
 
 /// Asks for a journal mode and says which one it became. Changing it needs the file alone and SQLite gives up at once when
 /// another process is just opening it, so this waits.
-std::string setJournalMode(const sqlite::Database &database, const std::string &mode)
+std::string setJournalMode(const sqlite::Database &database, const std::string &mode, std::chrono::milliseconds patience)
 {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(busyTimeoutMs);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
         try {
             return database.text("PRAGMA journal_mode = " + mode);
@@ -439,14 +439,14 @@ struct Ledger::Impl
     sqlite::Database database;
     std::string journalNote;
 
-    Impl(const fs::path &file, Mode mode)
+    Impl(const fs::path &file, Mode mode, std::chrono::milliseconds patience)
         : database(existing(file, mode), mode == Mode::ReadOnly ? sqlite::Database::Mode::ReadOnly : sqlite::Database::Mode::ReadWrite,
-                   mode == Mode::ReadOnly ? readerTimeoutMs : busyTimeoutMs)
+                   static_cast<int>(patience.count()))
     {
         database.execute("PRAGMA foreign_keys = ON");
         checkStructure();
         if (mode == Mode::ReadWrite)
-            chooseJournal();
+            chooseJournal(patience);
         sqlite::migrate(database, applicationId, migrations());
     }
 
@@ -481,12 +481,12 @@ struct Ledger::Impl
     }
 
     /// FULL: a commit is on disk when it returns, also after a power cut. Artefacts take minutes to hours; one fsync is cheap.
-    void chooseJournal()
+    void chooseJournal(std::chrono::milliseconds patience)
     {
         database.execute("PRAGMA synchronous = FULL");
         const bool network = isNetworkFileSystem(fs::absolute(database.file()).parent_path());
         const std::string wanted = network ? "delete" : "wal";
-        const std::string mode = setJournalMode(database, wanted);
+        const std::string mode = setJournalMode(database, wanted, patience);
         if (mode != "wal")
             journalNote = fmt::format("{} uses a rollback journal instead of WAL because its file system {}; readers wait for writers.",
                                       database.file().string(), network ? "is shared over a network" : "does not support it");
@@ -577,7 +577,10 @@ struct Ledger::Impl
     }
 };
 
-Ledger::Ledger(const fs::path &file, Mode mode) : m_impl(std::make_unique<Impl>(file, mode)) {}
+Ledger::Ledger(const fs::path &file, Mode mode, std::optional<std::chrono::milliseconds> patience)
+    : m_impl(std::make_unique<Impl>(file, mode, patience.value_or(mode == Mode::ReadOnly ? readerPatience : writerPatience)))
+{
+}
 Ledger::~Ledger() = default;
 Ledger::Ledger(Ledger &&) noexcept = default;
 Ledger &Ledger::operator=(Ledger &&) noexcept = default;
@@ -775,6 +778,22 @@ void Ledger::deleteRun(std::int64_t id)
     });
 }
 
+void Ledger::restoreRun(const RunRow &run)
+{
+    m_impl->write([&] {
+        if (this->run(run.id))
+            fail(ErrorKind::BadInput, "Run #{} is in the ledger already; there is nothing to restore.", run.id);
+        m_impl->database
+            .prepare("INSERT INTO run(id, name, status, method, trace, series, config, metrics, environment, command, process, started_ms, seconds, note, message, archived) "
+                     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bindAll(run.id, run.name, std::string(toString(run.status)), run.method, reference(run.trace), reference(run.group), dump(run.config),
+                     dump(run.metrics), dump(run.environment), run.command, dump(thisProcess()), run.startedMs, run.seconds, run.note, run.message,
+                     std::int64_t(run.archived)).run();
+        for (const std::string &tag : run.tags)
+            m_impl->database.prepare("INSERT INTO run_tag(run, tag) VALUES(?, ?)").bindAll(run.id, tag).run();
+    });
+}
+
 void Ledger::addTag(std::int64_t run, const std::string &tag)
 {
     if (tag.empty())
@@ -795,6 +814,12 @@ std::vector<RunRow> Ledger::runs(const RunFilter &filter) const
 {
     auto statement = prepare(m_impl->database, runColumns, clausesOf(filter, true));
     return collect(statement, runOf);
+}
+
+std::vector<std::int64_t> Ledger::runIds(const RunFilter &filter) const
+{
+    auto statement = prepare(m_impl->database, "SELECT run.id FROM run ", clausesOf(filter, true));
+    return collect(statement, [](const sqlite::Statement &row) { return row.integer(0); });
 }
 
 std::int64_t Ledger::runCount(const RunFilter &filter) const

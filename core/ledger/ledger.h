@@ -5,6 +5,7 @@
 
 #include "base/manifest.h"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -113,13 +114,13 @@ struct RunFilter
 };
 
 /// One connection; use one Ledger per thread. Every write is one IMMEDIATE transaction; a busy ledger is waited for up to
-/// 30 s (3 s when it is only read) and then refused with a sentence.
+/// 30 s (3 s when it is only read, and `patience` when one is given) and then refused with a sentence.
 class Ledger
 {
 public:
     enum class Mode { ReadWrite, ReadOnly };
     /// Creates or migrates the file. Refuses a newer schema, a file that is not ours, and a damaged one with a sentence.
-    explicit Ledger(const std::filesystem::path &file, Mode mode = Mode::ReadWrite);
+    explicit Ledger(const std::filesystem::path &file, Mode mode = Mode::ReadWrite, std::optional<std::chrono::milliseconds> patience = {});
     ~Ledger();
     Ledger(Ledger &&) noexcept;
     Ledger &operator=(Ledger &&) noexcept;
@@ -158,9 +159,11 @@ public:
     void setRunNote(std::int64_t id, const std::string &note);
     void setRunArchived(std::int64_t id, bool archived);
     void deleteRun(std::int64_t id); ///< refused while it is running
+    void restoreRun(const RunRow &run); ///< takes a deletion back: same id, tags and archive mark (ids are never used twice)
     void addTag(std::int64_t run, const std::string &tag);
     void removeTag(std::int64_t run, const std::string &tag);
     [[nodiscard]] std::vector<RunRow> runs(const RunFilter &filter = {}) const;
+    [[nodiscard]] std::vector<std::int64_t> runIds(const RunFilter &filter = {}) const; ///< of runs(filter), without reading the rows
     [[nodiscard]] std::int64_t runCount(const RunFilter &filter = {}) const;
     [[nodiscard]] std::optional<RunRow> run(std::int64_t id) const;
     std::int64_t addCurve(const CurveRow &curve);

@@ -14,7 +14,6 @@ namespace retoscope {
 namespace {
 
 constexpr const char *projectFile = "retoscope.json";
-constexpr const char *ledgerFile = "ledger.sqlite";
 constexpr const char *artefactFolder = "artefacts";
 constexpr std::string_view format = "retoscope-project-folder";
 constexpr int version = 1;
@@ -56,7 +55,7 @@ std::string readName(const fs::path &folder)
 /// What an interrupted create() may have left: the next one continues.
 bool isLeftByCreate(const std::string &name)
 {
-    return name == artefactFolder || name.starts_with(ledgerFile) || name.starts_with(std::string(projectFile) + ".partial");
+    return name == artefactFolder || name.starts_with(ledgerFileName) || name.starts_with(std::string(projectFile) + ".partial");
 }
 
 /// A name as a folder: what could leave the project or surprise a shell is replaced, and the id keeps two such names apart.
@@ -92,7 +91,7 @@ Project Project::create(const fs::path &folder, const std::string &name)
             fail(ErrorKind::BadInput, "{} holds other files ({}); choose an empty or a new folder.", place.string(), entry.path().filename().string());
     }
     makeFolder(place / artefactFolder);
-    Ledger ledger(place / ledgerFile);
+    Ledger ledger(place / ledgerFileName);
     const fs::path last = place.has_filename() ? place.filename() : place.parent_path().filename();
     const std::string title = name.empty() ? last.string() : name;
     const Json json{{"format", format}, {"version", version}, {"name", title}};
@@ -108,10 +107,10 @@ Project Project::open(const fs::path &folder, Ledger::Mode mode)
         fail(ErrorKind::NotFound, "{} is no project (it has no {}); make one with: retoscope-cli project new {}", place.string(), projectFile, place.string());
     std::string name = readName(place);
     std::error_code code;
-    if (!fs::exists(place / ledgerFile, code))
+    if (!fs::exists(place / ledgerFileName, code))
         fail(ErrorKind::Corrupt, "{} is gone, so nobody knows what the project's artefacts are; restore it from a backup, or make a new project.",
-             (place / ledgerFile).string());
-    Ledger ledger(place / ledgerFile, mode);
+             (place / ledgerFileName).string());
+    Ledger ledger(place / ledgerFileName, mode);
     if (mode == Ledger::Mode::ReadWrite)
         ledger.markInterruptedJobs(); // of killed processes: nobody shall wait for them
     return Project(place, std::move(name), std::move(ledger));

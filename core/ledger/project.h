@@ -14,6 +14,8 @@
 
 namespace retoscope {
 
+inline constexpr const char *ledgerFileName = "ledger.sqlite"; ///< in a project's folder
+
 /// Opens artefacts by row and checks that they belong together. One per thread (it owns a Ledger).
 class Project
 {

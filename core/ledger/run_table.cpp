@@ -48,6 +48,9 @@ constexpr std::array sources = {
     Source{"distances", true, false, "distances"},
     Source{"semantics", true, false, "automaton.semantics"},
     Source{"trace", false, false, "artefacts.trace.name"},
+    Source{"model", false, false, "artefacts.model.name"},
+    Source{"helped", true, false, "metrics.helped"},
+    Source{"hurt", true, false, "metrics.hurt"},
 };
 
 std::string escapedForCsv(const std::string &cell)
@@ -217,6 +220,14 @@ std::string runText(const RunRow &run, const std::string &column)
     if (value.is_number_float())
         return fmt::format("{:.4g}", value.get<double>());
     return value.dump();
+}
+
+EvaluationSettings settingsOf(const RunRow &run)
+{
+    Json config = run.config;
+    if (config.is_object())
+        config.erase("artefacts");
+    return config.get<EvaluationSettings>();
 }
 
 Json toJson(const RunRow &run)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ledger/ledger.h"
+#include "trace/evaluation_settings.h"
 
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ struct RunColumn
 const std::vector<RunColumn> &runColumns();
 Json runValue(const RunRow &run, const std::string &column);
 std::string runText(const RunRow &run, const std::string &column);
+
+/// The setting that made the run, without the artefacts beside it. Throws BadInput naming the field that is not known.
+EvaluationSettings settingsOf(const RunRow &run);
 
 /// Everything that the ledger knows about a run.
 Json toJson(const RunRow &run);

@@ -559,41 +559,67 @@ void Replay::prepare(const EvaluationSettings &settings, std::span<const double>
 
 Replay::PositionCandidates Replay::candidatesAt(Position position, const EvaluationSettings &settings) const
 {
-    m_impl->check(settings);
-    const TraceArrays &a = m_impl->a;
-    if (position.value < 0 || position.value >= a.positions)
-        fail(ErrorKind::BadInput, "There is no position {}; the trace has the positions 0 to {}.", position.value, a.positions - 1);
     JobControl job;
     PositionCandidates result;
-    if (settings.method == Method::Base)
-        return result;
+    visit(position, 1, settings, job, [&](const Visit &step) { result = step.candidates; });
+    return result;
+}
+
+void Replay::visit(Position first, std::int64_t count, const EvaluationSettings &settings, JobControl &job, const std::function<void(const Visit &)> &visit) const
+{
+    m_impl->check(settings);
+    const TraceArrays &a = m_impl->a;
+    if (first.value < 0 || count < 0 || first.value + count > a.positions)
+        fail(ErrorKind::BadInput, "There is no position {}; the trace has the positions 0 to {}.", first.value < 0 ? first.value : first.value + count - 1, a.positions - 1);
+    using Origin = PositionCandidates::Origin;
+    PositionCandidates step;
+    const auto finish = [&](std::int64_t t, bool startsSequence, std::span<const std::int32_t> current) {
+        // The released code reads the last entry for FAISS's padding.
+        std::replace(step.ids.begin(), step.ids.end(), -1, static_cast<std::int32_t>(m_impl->datastore.size() - 1));
+        step.weights = knnWeights(step.ids, step.distances, settings.temperature);
+        visit({Position(t), startsSequence, step, current});
+    };
+    const std::int64_t end = first.value + count;
+    const std::vector<std::int64_t> starts = sequenceStarts(a.documents, a.windows, settings);
+    auto sequence = std::prev(std::upper_bound(starts.begin(), starts.end(), first.value));
+    if (settings.method == Method::Base) {
+        for (std::int64_t t = first.value; t < end; ++t)
+            finish(t, std::binary_search(starts.begin(), starts.end(), t), {});
+        return;
+    }
     const std::shared_ptr<const Matches> known = m_impl->matches(job);
     Scratch scratch;
-    using Origin = PositionCandidates::Origin;
     if (settings.method == Method::KnnLm) {
-        const Found neighbours = m_impl->found(position.value, settings, *known, scratch);
-        result.ids.assign(neighbours.ids.begin(), neighbours.ids.end());
-        result.distances.assign(neighbours.distances.begin(), neighbours.distances.end());
-        result.origins.assign(result.ids.size(), Origin::Search);
-    } else {
-        const std::vector<std::int64_t> starts = sequenceStarts(a.documents, a.windows, settings);
-        RetomatonWalker walker = m_impl->walker(settings);
-        for (std::int64_t t = *std::prev(std::upper_bound(starts.begin(), starts.end(), position.value)); t < position.value; ++t) {
-            m_impl->step(walker, t, settings, *known, scratch);
-            walker.observe(m_impl->target(t));
+        for (std::int64_t t = first.value; t < end; ++t) {
+            job.checkpoint();
+            const Found neighbours = m_impl->found(t, settings, *known, scratch);
+            step.ids.assign(neighbours.ids.begin(), neighbours.ids.end());
+            step.distances.assign(neighbours.distances.begin(), neighbours.distances.end());
+            step.origins.assign(step.ids.size(), Origin::Search);
+            finish(t, std::binary_search(starts.begin(), starts.end(), t), {});
         }
-        const RetomatonWalker::Candidates candidates = m_impl->step(walker, position.value, settings, *known, scratch);
-        result.plan = walker.lastPlan();
-        result.ids.assign(candidates.ids.begin(), candidates.ids.end());
-        result.distances.assign(candidates.distances.begin(), candidates.distances.end());
-        result.origins.assign(result.ids.size(), Origin::State);
-        std::fill_n(result.origins.begin(), candidates.found, Origin::Search);
-        std::fill_n(result.origins.begin() + candidates.found, candidates.direct, Origin::Pointer);
+        return;
     }
-    // The released code reads the last entry for FAISS's padding.
-    std::replace(result.ids.begin(), result.ids.end(), -1, static_cast<std::int32_t>(m_impl->datastore.size() - 1));
-    result.weights = knnWeights(result.ids, result.distances, settings.temperature);
-    return result;
+    RetomatonWalker walker = m_impl->walker(settings);
+    for (std::int64_t t = *sequence; t < end; ++t) {
+        job.checkpoint();
+        if (t == *std::next(sequence)) {
+            walker.reset();
+            ++sequence;
+        }
+        const RetomatonWalker::Candidates candidates = m_impl->step(walker, t, settings, *known, scratch);
+        if (t >= first.value) {
+            step.plan = walker.lastPlan();
+            step.ids.assign(candidates.ids.begin(), candidates.ids.end());
+            step.distances.assign(candidates.distances.begin(), candidates.distances.end());
+            step.origins.assign(step.ids.size(), Origin::State);
+            std::fill_n(step.origins.begin(), candidates.found, Origin::Search);
+            std::fill_n(step.origins.begin() + candidates.found, candidates.direct, Origin::Pointer);
+        }
+        walker.observe(m_impl->target(t));
+        if (t >= first.value)
+            finish(t, t == *sequence, walker.current());
+    }
 }
 
 } // namespace retoscope

@@ -58,6 +58,17 @@ public:
     };
     [[nodiscard]] PositionCandidates candidatesAt(Position position, const EvaluationSettings &settings) const;
 
+    /// candidatesAt() for `count` consecutive positions in one walk, in order, e.g. the steps that the automaton view shows.
+    struct Visit
+    {
+        Position position;
+        bool startsSequence = false;            ///< nothing is pointed to yet
+        const PositionCandidates &candidates;
+        std::span<const std::int32_t> current;  ///< cur: the candidates with the right value and a pointer, nearest first; RetoMaton only
+    };
+    /// Throws like evaluate(). The references end with the call of `visit`.
+    void visit(Position first, std::int64_t count, const EvaluationSettings &settings, JobControl &job, const std::function<void(const Visit &)> &visit) const;
+
 private:
     struct Impl;
     std::unique_ptr<Impl> m_impl;

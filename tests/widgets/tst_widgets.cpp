@@ -62,9 +62,9 @@ private Q_SLOTS:
         model.update({makeRun(4, 10), makeRun(3, 21), makeRun(2, 15)});
         QCOMPARE(printed(model, RunsModel::Id), QStringLiteral("4 3 2"));
         QCOMPARE(printed(model, RunsModel::Perplexity), QStringLiteral("10.00 21.00 15.00"));
-        QCOMPARE(model.index(0, RunsModel::MinKnns).data().toString(), QStringLiteral("inf"));
+        QCOMPARE(model.index(0, RunsModel::MinKnns).data().toString(), QStringLiteral("∞"));
         QCOMPARE(model.index(0, RunsModel::MaxKnns).data().toString(), QStringLiteral("64"));
-        model.update({});
+        model.update(std::vector<RunRow>());
         QCOMPARE(model.rowCount(), 0);
         QCOMPARE(resets.count(), 0);
     }
@@ -73,7 +73,9 @@ private Q_SLOTS:
     {
         RunsModel model;
         model.update({makeRun(1, 30)});
-        QVERIFY(tableText(model, QStringLiteral("csv")).startsWith(QStringLiteral("run,name,method")));
+        const QList<int> columns{RunsModel::Perplexity, RunsModel::Searches};
+        QVERIFY(tableText(model, QStringLiteral("csv")).contains(QStringLiteral("run,name,method")));
+        QCOMPARE(tableText(model, QStringLiteral("csv"), columns, RunsModel::SortRole), QStringLiteral("perplexity,searches\n30,12345\n"));
         QVERIFY(tableText(model, QStringLiteral("csv")).contains(QStringLiteral("\"12,345\"")));
         QVERIFY(tableText(model, QStringLiteral("md")).contains(QStringLiteral("| 30.00 |")));
         QVERIFY(tableText(model, QStringLiteral("tex")).contains(QStringLiteral("$\\lambda$")));

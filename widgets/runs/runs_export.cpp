@@ -20,7 +20,7 @@ QString csvCell(QString text)
 
 QString markdownCell(QString text)
 {
-    return text.replace(QLatin1Char('|'), QLatin1String("\\|"));
+    return text.replace(QLatin1Char('\n'), QLatin1Char(' ')).replace(QLatin1Char('|'), QLatin1String("\\|"));
 }
 
 QString latexCell(QString text)
@@ -37,7 +37,7 @@ QString latexCell(QString text)
 
 } // namespace
 
-QString tableText(const QAbstractItemModel &model, const QString &suffix)
+QString tableText(const QAbstractItemModel &model, const QString &suffix, const QList<int> &wanted, int valueRole)
 {
     const bool markdown = suffix == QLatin1String("md"), latex = suffix == QLatin1String("tex");
     if (!markdown && !latex && suffix != QLatin1String("csv"))
@@ -46,31 +46,37 @@ QString tableText(const QAbstractItemModel &model, const QString &suffix)
     const QString separator = markdown ? QStringLiteral(" | ") : (latex ? QStringLiteral(" & ") : QStringLiteral(","));
     const QString begin = markdown ? QStringLiteral("| ") : QString();
     const QString end = markdown ? QStringLiteral(" |\n") : (latex ? QStringLiteral(" \\\\\n") : QStringLiteral("\n"));
-    const int columns = model.columnCount();
+    QList<int> columns = wanted;
+    for (int column = 0; wanted.isEmpty() && column < model.columnCount(); ++column)
+        columns << column;
+    const auto textAt = [&](const QModelIndex &index) {
+        const QVariant value = !markdown && !latex && valueRole >= 0 ? index.data(valueRole) : QVariant();
+        return value.typeId() == QMetaType::Double ? QString::number(value.toDouble(), 'g', 17) : index.data().toString();
+    };
     const auto line = [&](auto content) {
         QStringList cells;
-        for (int column = 0; column < columns; ++column)
+        for (const int column : std::as_const(columns))
             cells << cell(content(column));
         return begin + cells.join(separator) + end;
     };
     QString text;
     if (latex)
-        text += QStringLiteral("\\begin{tabular}{%1}\n\\toprule\n").arg(QString(columns, QLatin1Char('l')));
+        text += QStringLiteral("\\begin{tabular}{%1}\n\\toprule\n").arg(QString(columns.size(), QLatin1Char('l')));
     text += line([&](int column) { return model.headerData(column, Qt::Horizontal).toString(); });
     if (markdown)
-        text += QLatin1Char('|') + QStringLiteral("---|").repeated(columns) + QLatin1Char('\n');
+        text += QLatin1Char('|') + QStringLiteral("---|").repeated(columns.size()) + QLatin1Char('\n');
     if (latex)
         text += QStringLiteral("\\midrule\n");
     for (int row = 0; row < model.rowCount(); ++row)
-        text += line([&](int column) { return model.index(row, column).data().toString(); });
+        text += line([&](int column) { return textAt(model.index(row, column)); });
     if (latex)
         text += QStringLiteral("\\bottomrule\n\\end{tabular}\n");
     return text;
 }
 
-void exportTable(const QAbstractItemModel &model, const QString &file)
+void exportTable(const QAbstractItemModel &model, const QString &file, const QList<int> &columns, int valueRole)
 {
-    writeFileAtomically(file.toStdString(), tableText(model, QFileInfo(file).suffix().toLower()).toStdString());
+    writeFileAtomically(file.toStdString(), tableText(model, QFileInfo(file).suffix().toLower(), columns, valueRole).toStdString());
 }
 
 } // namespace retoscope

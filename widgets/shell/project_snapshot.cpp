@@ -95,6 +95,7 @@ std::shared_ptr<const ProjectSnapshot> ProjectWatcher::read(const std::filesyste
     snapshot->artefacts = project.ledger().artefacts();
     RunFilter newestFirst;
     newestFirst.descending = true;
+    newestFirst.includeArchived = true; // each view decides for itself
     snapshot->runs = project.ledger().runs(newestFirst);
     for (auto &curve : project.ledger().curves()) {
         if (curve.kind == "foss")

@@ -18,7 +18,7 @@ struct ProjectSnapshot
     std::filesystem::path folder;
     QString name;
     std::vector<ArtefactRow> artefacts; ///< oldest first
-    std::vector<RunRow> runs;           ///< newest first
+    std::vector<RunRow> runs;           ///< newest first, the archived ones too
     std::vector<CurveRow> fossCurves;   ///< newest first
     std::int64_t changeCounter = 0;
 };

@@ -2,6 +2,7 @@
 #include "ledger/ledger.h"
 
 #include "core/support/expect_error.h"
+#include "ledger/sqlite.h"
 
 #include <sqlite3.h>
 
@@ -342,6 +343,22 @@ private Q_SLOTS:
         EXPECT_ERROR(ledger.addTag(run.id, "x"), ErrorKind::NotFound, "no run #1");
         EXPECT_ERROR(ledger.addTag(run.id, ""), ErrorKind::BadInput, "at least one character");
         QCOMPARE(ledger.addRun(someRun("next")), run.id + 1); // ids are never used twice
+        ledger.restoreRun(back);
+        QVERIFY(ledger.run(run.id)->metrics == back.metrics && ledger.run(run.id)->tags == back.tags && ledger.run(run.id)->note == back.note);
+        EXPECT_ERROR(ledger.restoreRun(back), ErrorKind::BadInput, "Run #1 is in the ledger already");
+        QVERIFY((ledger.runIds({.descending = true}) == std::vector<std::int64_t>{run.id + 1, run.id}));
+        QVERIFY(ledger.runIds({.expression = "tag = new"}) == std::vector<std::int64_t>{run.id});
+    }
+
+    void patienceIsLimited()
+    {
+        const auto file = newFile();
+        Ledger ledger(file, Ledger::Mode::ReadWrite, std::chrono::milliseconds(50));
+        sqlite::Database lock(file, sqlite::Database::Mode::ReadWrite, 1000);
+        lock.execute("BEGIN IMMEDIATE");
+        EXPECT_ERROR(ledger.addRun(someRun("waits")), ErrorKind::Resource, "another");
+        lock.execute("COMMIT");
+        QCOMPARE(ledger.addRun(someRun("works")), 1);
     }
 
     void manyRunsAreOneTransaction()
