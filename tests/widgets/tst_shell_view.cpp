@@ -295,7 +295,7 @@ private Q_SLOTS:
         QTest::addColumn<QString>("views");
         QTest::newRow("explore") << QStringLiteral("explore") << QStringLiteral("pipeline text neighbours distributions perplexity");
         QTest::newRow("automaton") << QStringLiteral("automaton") << QStringLiteral("text neighbours automaton");
-        QTest::newRow("sweep") << QStringLiteral("sweep") << QStringLiteral("text perplexity sweep foss");
+        QTest::newRow("sweep") << QStringLiteral("sweep") << QStringLiteral("text sweep foss");
         QTest::newRow("runs") << QStringLiteral("runs") << QStringLiteral("foss runs jobs");
     }
 

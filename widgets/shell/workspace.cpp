@@ -51,7 +51,7 @@ Workspace::Workspace(Session &session, AppSettings &settings, const std::vector<
     setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
     setCorner(Qt::TopLeftCorner, Qt::TopDockWidgetArea);
     setCorner(Qt::TopRightCorner, Qt::TopDockWidgetArea);
-    setCorner(Qt::BottomLeftCorner, Qt::BottomDockWidgetArea);
+    setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
     setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
 
     m_readingArea = new QWidget;
@@ -239,6 +239,8 @@ void Workspace::applySizes()
 {
     m_sizesDue = false;
     const ViewLayout *layout = builtInLayout(m_layout);
+    // What shares an axis is sized in one go, or the last would take from the first.
+    QHash<Qt::Orientation, std::pair<QList<QDockWidget *>, QList<int>>> wanted;
     for (const ViewLayout::Area &area : layout ? layout->areas : builtInLayouts().front().areas) {
         QList<QDockWidget *> frames;
         for (const QString &id : area.views) {
@@ -247,14 +249,15 @@ void Workspace::applySizes()
         }
         if (frames.isEmpty())
             continue;
-        const Qt::Orientation across = isSideways(area.area) ? Qt::Horizontal : Qt::Vertical;
-        const int whole = across == Qt::Horizontal ? width() : height();
-        resizeDocks({frames.front()}, {qRound(whole * area.share)}, across);
-        if (frames.size() > 1) {
-            const Qt::Orientation along = across == Qt::Horizontal ? Qt::Vertical : Qt::Horizontal;
-            resizeDocks(frames, QList<int>(frames.size(), 100), along);
-        }
+        const bool sideways = isSideways(area.area);
+        auto &[first, sizes] = wanted[sideways ? Qt::Horizontal : Qt::Vertical];
+        first << frames.front();
+        sizes << qRound((sideways ? width() : height()) * area.share);
+        if (frames.size() > 1)
+            resizeDocks(frames, QList<int>(frames.size(), 100), sideways ? Qt::Vertical : Qt::Horizontal);
     }
+    for (const auto &[orientation, docks] : wanted.asKeyValueRange())
+        resizeDocks(docks.first, docks.second, orientation);
 }
 
 void Workspace::remember()
