@@ -112,7 +112,7 @@ void TestTrust::initTestCase()
     VERIFY_DONE(runCli({QStringLiteral("project"), QStringLiteral("new"), m_project}));
     VERIFY_DONE(call(corpusAdd));
     VERIFY_DONE(call(QStringLiteral("tokenizer train --corpus texts --vocabulary 320 --name pieces")));
-    for (const char *model : {"a", "b"}) {
+    for (const char *model : {"a", "b", "c"}) { // c's weights are put in place of a's
         VERIFY_DONE(call(QStringLiteral("train --corpus texts --tokenizer pieces --name %1 --layers 1 --hidden 16 --heads 2 --context 64 --sequence 32 --batch 4 --steps 5 "
                                         "--evaluate-every 5 --compute fp32 --seed %2").arg(QLatin1String(model)).arg(int(*model))));
         QVERIFY(copyFolder(artefact(QStringLiteral("model"), QLatin1String(model)), at(QStringLiteral("model-") + QLatin1String(model))));
@@ -232,7 +232,7 @@ void TestTrust::aChangedModelMakesAChainStale()
     const QString weights = at(QStringLiteral("model-a/model.safetensors")), kept = at(QStringLiteral("weights"));
     QVERIFY(QFile::copy(weights, kept));
     QFile::remove(weights);
-    QVERIFY(QFile::copy(at(QStringLiteral("model-b/model.safetensors")), weights));
+    QVERIFY(QFile::copy(at(QStringLiteral("model-c/model.safetensors")), weights));
 
     // Commands refuse the model with both fingerprints, and the doctor gives the whole chain, in order.
     const auto refused = call(QStringLiteral("evaluate --trace a --live"));
