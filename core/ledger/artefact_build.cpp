@@ -23,6 +23,7 @@ std::vector<std::pair<std::string, std::string>> namesOf(const Ledger &ledger, c
         const auto row = ledger.artefact(input.artefact, true);
         names.emplace_back(input.role, row ? row->name : std::string());
     }
+    std::ranges::sort(names);
     return names;
 }
 

@@ -13,6 +13,7 @@
 #include <QJsonArray>
 #include <QJsonObject>
 #include <QRegularExpression>
+#include <QScopeGuard>
 #include <QSet>
 #include <QTemporaryDir>
 #include <QTest>
@@ -234,6 +235,11 @@ void TestTrust::aChangedModelMakesAChainStale()
     QFile::remove(weights);
     QVERIFY(QFile::copy(at(QStringLiteral("model-c/model.safetensors")), weights));
 
+    const auto putBack = qScopeGuard([&] {
+        QFile::remove(weights);
+        QFile::rename(kept, weights);
+    });
+
     // Commands refuse the model with both fingerprints, and the doctor gives the whole chain, in order.
     const auto refused = call(QStringLiteral("evaluate --trace a --live"));
     QVERIFY2(refused.exitCode == 1 && refused.err.contains("the fingerprint is"), refused.transcript().constData());
@@ -264,8 +270,6 @@ void TestTrust::aChangedModelMakesAChainStale()
         VERIFY_DONE(runOne(command));
     QCOMPARE(complaints(), QStringList());
     VERIFY_DONE(call(QStringLiteral("evaluate --trace a --live")));
-    QFile::remove(weights);
-    QVERIFY(QFile::rename(kept, weights));
 }
 
 void TestTrust::changedTextsAreNoticed()
