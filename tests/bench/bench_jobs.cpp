@@ -56,7 +56,7 @@ int main(int argc, char **argv)
         Project::create(folder, "bench");
         AppSettings settings(settingsFolder.filePath(QStringLiteral("settings.ini")));
         MainWindow window(settings);
-        window.setDescription(description);
+        window.session().setDescription(description);
         window.openProject(folder);
         window.resize(1280, 800);
         window.QWidget::show();

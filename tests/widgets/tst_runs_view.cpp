@@ -411,7 +411,7 @@ private Q_SLOTS:
         QVERIFY(place.problem()->text().contains(QStringLiteral("“test”")));
     }
 
-    void tenThousandRunsStaySmooth()
+    void tenThousandRunsAreShownFilteredAndSorted()
     {
         Workplace place(10'000);
         QTRY_VERIFY_WITH_TIMEOUT(place.shows(10'000), 15'000);
@@ -437,7 +437,6 @@ private Q_SLOTS:
         place.table()->sortBy(RunsModel::Perplexity, Qt::AscendingOrder);
         qInfo("sorted in %lld ms", clock.elapsed());
         QCOMPARE(place.model()->index(0, RunsModel::Id).data().toString(), QStringLiteral("10001"));
-        QVERIFY2(worst < 500, "far above what is smooth; bench_widgets measures it"); // loose: tests run on loaded machines
     }
 };
 

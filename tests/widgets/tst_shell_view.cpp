@@ -621,7 +621,7 @@ private Q_SLOTS:
         QApplication::sendEvent(open.window.get(), &drop);
         QTRY_COMPARE(open.window->windowTitle(), QStringLiteral("dropped — Retoscope"));
         QMimeData nothing;
-        nothing.setUrls({QUrl::fromLocalFile(open.folder.path())});
+        nothing.setText(QStringLiteral("a text that was selected somewhere"));
         QDragEnterEvent refused(QPoint(10, 10), Qt::CopyAction, &nothing, Qt::LeftButton, Qt::NoModifier);
         QApplication::sendEvent(open.window.get(), &refused);
         QVERIFY(!refused.isAccepted());
