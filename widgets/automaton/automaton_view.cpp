@@ -127,13 +127,13 @@ QWidget *AutomatonView::buildControls()
         row->addWidget(button);
         return button;
     };
-    add(QStringLiteral("⏮"), tr("Previous search"), QKeySequence(QStringLiteral("Shift+N")), [this] { toNextSearch(false); });
+    add(QStringLiteral("◀◀"), tr("Previous search"), QKeySequence(QStringLiteral("Shift+N")), [this] { toNextSearch(false); });
     add(QStringLiteral("◀"), tr("Step back"), QKeySequence(QStringLiteral(",")), [this] { step(-1); });
     m_play = add(QStringLiteral("▶"), tr("Play"), QKeySequence(Qt::Key_Space), [this] { setPlaying(!isPlaying()); });
     m_play->setObjectName(QStringLiteral("play"));
     m_play->setCheckable(true);
     add(QStringLiteral("▶|"), tr("Step"), QKeySequence(QStringLiteral(".")), [this] { step(1); });
-    add(QStringLiteral("⏭"), tr("Next search"), QKeySequence(QStringLiteral("N")), [this] { toNextSearch(true); });
+    add(QStringLiteral("▶▶"), tr("Next search"), QKeySequence(QStringLiteral("N")), [this] { toNextSearch(true); });
     add(QStringLiteral("⇥"), tr("End of the run"), QKeySequence(Qt::Key_End), [this] { toEndOfRun(); });
 
     row->addSpacing(2 * gap);

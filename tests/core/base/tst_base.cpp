@@ -226,7 +226,7 @@ private Q_SLOTS:
         makeFolder(artefact);
         writeFileAtomically(artefact / "data.bin", "payload");
         QVERIFY(sentence([&] { readManifest(artefact, "retoscope-test", 1); }).contains("no finished artefact"));
-        Manifest manifest{"retoscope-test", 1, {{"n", 7}}, {}, {}};
+        Manifest manifest{"retoscope-test", 1, {{"n", 7}}, Json::object(), Json::object()};
         addFile(manifest, artefact, "data.bin");
         writeManifest(manifest, artefact);
         QCOMPARE(readManifest(artefact, "retoscope-test", 1).fingerprint(), manifest.fingerprint());
