@@ -32,12 +32,12 @@ private Q_SLOTS:
         JobControl job;
         const Forecast disk{"the datastore", "7 entries", std::uint64_t(1) << 60, 0, -1};
         const fs::path missing = fs::temp_directory_path() / "not" / "there" / "yet"; // the disk is its nearest parent's
-        EXPECT_ERROR(admit(disk, missing, false, job), ErrorKind::Resource, "the datastore PB on disk (7 entries)", "left", "--force");
+        EXPECT_ERROR(admit(disk, missing, false, job), ErrorKind::Resource, "the datastore needs 1152.9 PB on disk (7 entries)", "left", "--force");
         admit(disk, missing, true, job);
         if (availableMemory() == 0)
             QSKIP("This system does not say how much memory is free.");
         const Forecast memory{"the clustering", "7 entries", 0, std::uint64_t(1) << 60, -1};
-        EXPECT_ERROR(admit(memory, missing, false, job), ErrorKind::Resource, "the clustering PB of memory (7 entries)", "available", "--force");
+        EXPECT_ERROR(admit(memory, missing, false, job), ErrorKind::Resource, "the clustering needs about 1152.9 PB of memory (7 entries)", "available", "--force");
         admit(memory, missing, true, job);
     }
 
