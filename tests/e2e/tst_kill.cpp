@@ -15,6 +15,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 
@@ -117,10 +118,12 @@ void TestKill::initTestCase()
     QVERIFY(!m_jobs.isEmpty());
     m_jobs += importsFrom(at(QStringLiteral("exported")), at(QStringLiteral("exported/index.faiss")));
     VERIFY_DONE(runCli({QStringLiteral("project"), QStringLiteral("new"), m_trial}));
-    QElapsedTimer timer;
-    timer.start();
-    VERIFY_DONE(runCli({QStringLiteral("project"), QStringLiteral("show"), QStringLiteral("--project"), m_trial}));
-    m_startup = timer.elapsed();
+    for (int i = 0; i < 2; ++i) { // the first one still loads the program from the disk
+        QElapsedTimer timer;
+        timer.start();
+        VERIFY_DONE(runCli({QStringLiteral("project"), QStringLiteral("show"), QStringLiteral("--project"), m_trial}));
+        m_startup = timer.elapsed();
+    }
 }
 
 void TestKill::everyJobSurvives_data()
@@ -158,12 +161,14 @@ void TestKill::everyJobSurvives()
 
     const int share = (m_wanted * (number + 1)) / static_cast<int>(m_jobs.size()) - (m_wanted * number) / static_cast<int>(m_jobs.size());
     int kills = 0, late = 0;
+    qint64 latest = duration; // an estimate: the machine may have been busy when it was measured
     while (kills < share) {
         restore(before);
         for (qint64 round = draw(1, 5); round > 0 && kills < share; --round) {
-            const qint64 moment = draw(m_startup / 2, duration);
+            const qint64 moment = draw(std::min(m_startup, latest) / 2, latest);
             if (!kill(job.command, moment)) {
                 ++late;
+                latest = std::min(latest, std::max(moment, m_startup / 2));
                 break; // it was done
             }
             ++kills;
