@@ -169,11 +169,16 @@ NpyHeader parseNpyHeader(std::span<const std::byte> bytes, std::string_view name
     header.dataOffset = begin + length;
     std::size_t available = (bytes.size() - header.dataOffset) / header.itemSize;
     const bool empty = std::find(header.shape.begin(), header.shape.end(), 0) != header.shape.end();
+    const auto cutShort = [&] {
+        fail(ErrorKind::Corrupt, "{}: its shape ({}) needs more than the {} bytes that follow the header; the file is truncated, {}.", name,
+             fmt::join(header.shape, ", "), bytes.size() - header.dataOffset, advice);
+    };
+    if (header.shape.empty() && available == 0) // a scalar is one value
+        cutShort();
     if (!empty) {
         for (const auto extent : header.shape) {
             if (static_cast<std::uint64_t>(extent) > available)
-                fail(ErrorKind::Corrupt, "{}: its shape ({}) needs more than the {} bytes that follow the header; the file is truncated, {}.",
-                     name, fmt::join(header.shape, ", "), bytes.size() - header.dataOffset, advice);
+                cutShort();
             available /= static_cast<std::size_t>(extent);
         }
     }

@@ -210,6 +210,17 @@ private Q_SLOTS:
         QVERIFY2(text.contains(expected), qPrintable(text));
     }
 
+    void npyScalarNeedsItsValue() // found by fuzzing
+    {
+        const QByteArray dictionary("{'descr': '<f4', 'fortran_order': False, 'shape': (), }");
+        QByteArray bytes("\x93NUMPY\x01\x00", 8);
+        bytes.append(static_cast<char>(dictionary.size())).append('\0').append(dictionary).append("\1\2\3", 3);
+        const auto parse = [&] { parseNpyHeader(std::as_bytes(std::span(bytes.constData(), std::size_t(bytes.size()))), "x.npy"); };
+        QVERIFY(sentence(parse).contains("needs more than the 3 bytes"));
+        bytes.append('\4');
+        parse();
+    }
+
     void npyPrefixesNeverCrash()
     {
         const std::int64_t shape = 3;
