@@ -187,13 +187,13 @@ void TestFaults::forecastThatDoesNotFit()
 {
     const int datastore = 3;
     const QString disk = at(QStringLiteral("tight")), project = disk + QStringLiteral("/project");
-    constexpr qint64 enough = 64 << 20, forTheTokens = 320 << 10;
+    constexpr qint64 enough = 64 << 20, forTheTokens = 640 << 10;
     SmallDisk small(disk, enough);
     if (!small.mounted())
         QSKIP("A small file system cannot be mounted here.");
     QVERIFY(copyFolder(before(datastore), project));
-    // The tokens fit, the keys do not.
-    const QString command = m_jobs[datastore].command;
+    // The tokens fit and the ledger's journal, the wide keys do not.
+    const QString command = m_jobs[datastore].command + QStringLiteral(" --key-type fp32");
     QVERIFY(small.change(bytesOf(disk) + forTheTokens));
     const auto refused = runCli(arguments(command, project));
     VERIFY_SENTENCE(refused, "--force");
