@@ -28,6 +28,7 @@ struct Place
 std::array<Place, places> table;
 std::mutex tableMutex; // of the writers
 std::atomic<bool> asJson{false};
+std::atomic_flag explained = ATOMIC_FLAG_INIT;
 
 const char *nameOf(const void *address)
 {
@@ -66,6 +67,9 @@ constexpr const char *sentence = " cannot be read any more: it was cut short whi
 
 extern "C" void onMappingFault(int, siginfo_t *info, void *)
 {
+    // Threads that read the same file fault together: the first one speaks and ends the process, the others wait for that.
+    while (explained.test_and_set(std::memory_order_relaxed))
+        ::pause();
     const char *name = nameOf(info->si_addr);
     put(STDERR_FILENO, "\nerror: ");
     put(STDERR_FILENO, name);

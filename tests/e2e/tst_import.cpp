@@ -388,7 +388,16 @@ void TestImport::refusalsLeaveNothing()
     }
     QVERIFY(!QDir(m_project + QStringLiteral("/artefacts/trace/no")).exists() && !QDir(m_project + QStringLiteral("/artefacts/datastore/no")).exists());
     VERIFY_DONE(call(QStringLiteral("index import @index_gpt2_1200_16.indexed --datastore noise --recall-at 8 --force")));
-    VERIFY_DONE(call(QStringLiteral("doctor")));
+    // Forced in, it is still named for what it is; what was imported rightly is not.
+    const auto doctor = call(QStringLiteral("doctor"));
+    QCOMPARE(doctor.exitCode, 1);
+    QStringList errors;
+    for (const auto &finding : doctor.json.value(QStringLiteral("findings")).toArray()) {
+        if (finding[QStringLiteral("severity")].toString() == QStringLiteral("error"))
+            errors << finding[QStringLiteral("subject")].toString() + QStringLiteral(": ") + finding[QStringLiteral("sentence")].toString();
+    }
+    QCOMPARE(errors.size(), 1);
+    QVERIFY2(errors.first().startsWith(QStringLiteral("index noise-index_gpt2_1200_16: ")) && errors.first().endsWith(QStringLiteral("do not belong together.")), qPrintable(errors.first()));
 }
 
 /// The released code's own files, by the commands of the README, give the released code's numbers.
