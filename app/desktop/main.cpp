@@ -5,6 +5,7 @@
 #include "plot/theme.h"
 #include "shell/app_settings.h"
 #include "shell/appearance.h"
+#include "shell/english_plurals.h"
 #include "shell/main_window.h"
 #include "shell/view_export.h"
 #include "shell/view_layouts.h"
@@ -14,10 +15,11 @@
 #include <QIcon>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <optional>
+#include <string_view>
 
 using namespace retoscope;
 
@@ -43,6 +45,21 @@ QIcon programIcon()
     for (const int size : {16, 32, 48, 128, 256})
         icon.addFile(QStringLiteral(":/icons/retoscope-%1.png").arg(size), QSize(size, size));
     return icon;
+}
+
+bool opensNoWindow(std::string_view argument)
+{
+    constexpr std::array<std::string_view, 5> informing = {"-h", "--help", "--help-all", "-v", "--version"};
+    return argument.starts_with("--export") || std::find(informing.begin(), informing.end(), argument) != informing.end();
+}
+
+QtMessageHandler defaultMessages = nullptr;
+
+/// The offscreen platform remarks on each window that it has no window manager, which helps nobody who asked for a file.
+void withoutPlatformNotes(QtMsgType type, const QMessageLogContext &context, const QString &message)
+{
+    if (!message.startsWith(QLatin1String("This plugin does not support")) && !message.startsWith(QLatin1String("QStandardPaths: XDG_RUNTIME_DIR")))
+        defaultMessages(type, context, message);
 }
 
 QSize sizeFromString(const QString &text)
@@ -117,10 +134,12 @@ int main(int argc, char **argv)
 {
     std::signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is an error of write(2), with a sentence
     explainMappingFaults();
-    // --export needs no display: the platform is chosen before QApplication looks for one.
-    const bool exporting = std::any_of(argv, argv + argc, [](const char *argument) { return std::strncmp(argument, "--export", 8) == 0; });
-    if (exporting && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
+    // What opens no window needs no display: the platform is chosen before QApplication looks for one.
+    const bool windowless = std::any_of(argv + 1, argv + argc, opensNoWindow);
+    if (windowless && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
         qputenv("QT_QPA_PLATFORM", "offscreen");
+    if (windowless)
+        defaultMessages = qInstallMessageHandler(withoutPlatformNotes);
     QApplication application(argc, argv);
     QApplication::setApplicationName(QStringLiteral("retoscope"));
     QApplication::setOrganizationName(QStringLiteral("retoscope"));
@@ -128,6 +147,8 @@ int main(int argc, char **argv)
     QApplication::setApplicationVersion(QStringLiteral(RETOSCOPE_VERSION));
     QApplication::setDesktopFileName(QStringLiteral("org.retoscope.Retoscope"));
     QApplication::setWindowIcon(programIcon());
+    EnglishPlurals plurals;
+    QApplication::installTranslator(&plurals);
 
     QCommandLineParser parser;
     parser.setApplicationDescription(QApplication::translate("main", "A workbench for retrieval-augmented language models."));

@@ -113,7 +113,7 @@ std::shared_ptr<const Tokenizer> loadLlama2c(const fs::path &file)
         }
     }
     spec.normalizers.push_back(prependEdit(" "));
-    spec.wordMark = " ";
+    spec.wordMark = ' ';
     spec.stripsFirstSpace = true;
     spec.bos = TokenId(1);
     spec.eos = TokenId(2);

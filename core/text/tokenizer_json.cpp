@@ -61,7 +61,7 @@ std::string withSpaces(std::string_view token)
 {
     std::string text(token);
     for (std::size_t at = text.find(spaceMark); at != std::string::npos; at = text.find(spaceMark, at + 1))
-        text.replace(at, spaceMark.size(), " ");
+        text.replace(at, spaceMark.size(), 1, ' ');
     return text;
 }
 

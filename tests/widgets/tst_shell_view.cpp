@@ -5,6 +5,7 @@
 #include "shell/banner.h"
 #include "shell/command_palette.h"
 #include "shell/command_registry.h"
+#include "shell/english_plurals.h"
 #include "shell/guided_tour.h"
 #include "shell/main_window.h"
 #include "shell/settings_dialog.h"
@@ -187,6 +188,17 @@ private Q_SLOTS:
     {
         QLocale::setDefault(QLocale(QLocale::English, QLocale::UnitedStates));
         QApplication::setApplicationName(QStringLiteral("retoscope-test"));
+    }
+
+    void englishCounts()
+    {
+        EnglishPlurals plurals;
+        QCoreApplication::installTranslator(&plurals);
+        QCOMPARE(tr("%n run(s)", nullptr, 1), QStringLiteral("1 run"));
+        QCOMPARE(tr("%n run(s)", nullptr, 0), QStringLiteral("0 runs"));
+        QCOMPARE(tr("%n of the run(s)", nullptr, 3), QStringLiteral("3 of the runs"));
+        QCOMPARE(tr("file(s)"), QStringLiteral("file(s)")); // counts nothing
+        QCoreApplication::removeTranslator(&plurals);
     }
 
     // Settings

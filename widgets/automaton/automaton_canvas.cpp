@@ -36,6 +36,12 @@ QString percent(double share)
     return AutomatonCanvas::tr("%1 %").arg(QLocale().toString(share * 100, 'f', share < 0.1 ? 2 : 1));
 }
 
+QString joined(QStringList parts)
+{
+    parts.removeAll(QString());
+    return parts.join(QLatin1Char(' '));
+}
+
 QString count(std::int64_t number)
 {
     return QLocale().toString(static_cast<qlonglong>(number));
@@ -225,17 +231,17 @@ void AutomatonCanvas::drawHeader(QPainter &painter, int column) const
     painter.setPen(palette().color(QPalette::PlaceholderText));
     const QFontMetricsF metrics(font());
     const QString decision = step.searched ? tr("search") : tr("saved");
-    painter.drawText(QRectF(header.left(), header.top() + line, header.width(), line), Qt::AlignCenter,
-                     metrics.elidedText(tr("%1, %2 survive").arg(decision, count(step.survivors)), Qt::ElideRight, header.width()));
-    QStringList parts;
-    if (step.found > 0)
-        parts << tr("%1 found").arg(count(step.found));
-    if (step.direct > 0)
-        parts << tr("%1 →").arg(count(step.direct));
-    if (step.members > 0)
-        parts << tr("+%1").arg(count(step.members));
-    painter.drawText(QRectF(header.left(), header.top() + 2 * line, header.width(), line), Qt::AlignCenter,
-                     metrics.elidedText(parts.join(QLatin1Char(' ')), Qt::ElideRight, header.width()));
+    // The longest wording that fits: narrow columns say less, and the tool tip all of it.
+    const auto drawLine = [&](int row, std::initializer_list<QString> wordings) {
+        const auto fitting = std::ranges::find_if(wordings, [&](const QString &text) { return metrics.horizontalAdvance(text) <= header.width(); });
+        painter.drawText(QRectF(header.left(), header.top() + row * line, header.width(), line), Qt::AlignCenter,
+                         fitting == wordings.end() ? metrics.elidedText(*std::prev(wordings.end()), Qt::ElideRight, header.width()) : *fitting);
+    };
+    drawLine(1, {tr("%1, %2 survive").arg(decision, count(step.survivors)), decision});
+    const QString found = step.found > 0 ? count(step.found) : QString(), direct = step.direct > 0 ? tr("%1 →").arg(count(step.direct)) : QString(),
+                  members = step.members > 0 ? tr("+%1").arg(count(step.members)) : QString();
+    drawLine(2, {joined({found.isEmpty() ? found : tr("%1 found").arg(found), direct, members}), joined({found, direct, members}),
+                 tr("%1 in all").arg(count(step.candidates())), count(step.candidates())});
     painter.restore();
 }
 

@@ -192,7 +192,7 @@ QString NeighboursView::captionOf(const Inspection &inspection) const
     const QLocale locale;
     const PositionInspection &now = inspection.now;
     const QString token = tokenLabel(inspection.trace->tokenText(now.target), now.target).toHtmlEscaped();
-    QString caption = tr("<b>%1</b> · position %2 · ").arg(token, locale.toString(static_cast<qlonglong>(now.position.value)));
+    QString caption = tr("<b>“%1”</b> · position %2 · ").arg(token, locale.toString(static_cast<qlonglong>(now.position.value)));
     if (now.neighbours.empty())
         return caption + tr("no neighbours");
     caption += now.searched ? tr("searched") : tr("search saved: %n pointer(s) followed", nullptr, now.plan.directPointers);

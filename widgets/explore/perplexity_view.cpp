@@ -117,6 +117,7 @@ void PerplexityView::buildControls(QHBoxLayout *row)
     row->addWidget(m_window);
     m_readout->setTextFormat(Qt::RichText);
     m_readout->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    m_readout->setWordWrap(true); // two lines beside the switches of a narrow window
     m_readout->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     row->addWidget(m_readout, 1);
     connect(m_window, &QSpinBox::valueChanged, this, &PerplexityView::compute);

@@ -22,6 +22,11 @@ bool isInvisible(char32_t c)
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF;
 }
 
+bool isNoBreakSpace(char32_t c)
+{
+    return c == 0xA0 || c == 0x202F;
+}
+
 QString shown(char32_t c)
 {
     if (c == U'\u200D' || c == U'\u200C') // joiners: scripts and emoji need them
@@ -48,6 +53,8 @@ QString rendered(std::string_view bytes, Whitespace whitespace)
             result += whitespace == Whitespace::Plain ? QStringLiteral("    ") : QString(marks::tab) + QStringLiteral("  ");
         else if (c == U' ')
             result += whitespace == Whitespace::Marked ? QString(marks::space) : QStringLiteral(" ");
+        else if (isNoBreakSpace(c))
+            result += whitespace == Whitespace::Marked ? marks::noBreakSpace : QChar(QChar::Nbsp);
         else
             result += shown(c);
     }
@@ -115,7 +122,7 @@ TokenStream tokenStreamOf(const std::shared_ptr<const TraceSession> &trace)
 
 bool marks::isMark(QChar character)
 {
-    return character == space || character == newline || character == tab || character == continuation;
+    return character == space || character == noBreakSpace || character == newline || character == tab || character == continuation;
 }
 
 void TokenCells::setStream(const TokenStream &stream)
@@ -207,7 +214,7 @@ QString tokenLabel(std::string_view bytes, TokenId token)
         label[i] = marks::space;
     for (qsizetype i = label.size() - 1; i >= 0 && label[i] == QLatin1Char(' '); --i)
         label[i] = marks::space;
-    return label;
+    return label.replace(QChar(QChar::Nbsp), marks::noBreakSpace);
 }
 
 } // namespace retoscope

@@ -44,6 +44,7 @@ struct TokenCell
 /// Signs that stand for what cannot be seen.
 namespace marks {
 inline constexpr QChar space = u'·';
+inline constexpr QChar noBreakSpace = u'⍽'; ///< U+00A0 and its narrow kin
 inline constexpr QChar newline = u'↵';
 inline constexpr QChar tab = u'⇥';
 inline constexpr QChar continuation = u'‥'; ///< its bytes belong to the character that an earlier token began
@@ -78,7 +79,7 @@ private:
 
 /// The same for text in one line: newlines and tabs as marks, bytes that are no UTF-8 as ⟨E4⟩; spaces stay spaces.
 QString singleLine(std::string_view bytes);
-/// A token's text for tables and cards: singleLine(), with a leading or trailing space as a mark, ⟨id⟩ for an empty one.
+/// A token's text for tables and cards: singleLine(), with a leading or trailing space and every no-break space as a mark, ⟨id⟩ for an empty one.
 QString tokenLabel(std::string_view bytes, TokenId token);
 
 } // namespace retoscope

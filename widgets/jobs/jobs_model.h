@@ -27,7 +27,7 @@ class JobsModel : public QAbstractTableModel
     Q_OBJECT
 
 public:
-    enum Column { Title, State, ProgressColumn, Rate, Remaining, Elapsed, Message, ColumnCount };
+    enum Column { Title, State, Elapsed, ProgressColumn, Rate, Remaining, Message, ColumnCount };
     enum Role
     {
         PermilleRole = Qt::UserRole, ///< 0 to 1000; −1: not known; invalid: no bar

@@ -126,8 +126,11 @@ void PipelineView::build()
     head->setContentsMargins(0, 0, 0, 0);
     headBox->setFixedWidth(fontMetrics().averageCharWidth() * headWidth);
 
-    auto *layout = new QHBoxLayout(content());
-    layout->setContentsMargins(gap, gap, gap, gap);
+    auto *rows = new QVBoxLayout(content()); // a tall dock leaves its room below, not inside the cards
+    rows->setContentsMargins(gap, gap, gap, gap);
+    auto *layout = new QHBoxLayout;
+    rows->addLayout(layout);
+    rows->addStretch();
     layout->setSpacing(0);
     layout->addWidget(headBox);
     layout->addSpacing(gap);

@@ -15,12 +15,12 @@
 
 namespace retoscope {
 
-/// The columns of the runs table.
+/// The columns of the runs table, in the order of a first start: results and settings before what most runs share.
 struct RunColumns
 {
     enum Column {
-        Star, Status, Id, Name, MethodName, Model, TraceName, ClustersName, Perplexity, Foss, Searches, Helped, Hurt, Lambda, Temperature, Neighbours, MinKnns,
-        MaxKnns, Distances, SemanticsName, Live, Seconds, Started, Tags, Note, ColumnCount
+        Star, Status, Id, Name, MethodName, Perplexity, Foss, Lambda, Temperature, Neighbours, MinKnns, MaxKnns, Searches, ClustersName,
+        TraceName, Model, Helped, Hurt, Distances, SemanticsName, Live, Seconds, Started, Tags, Note, ColumnCount
     };
 };
 

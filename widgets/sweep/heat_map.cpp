@@ -146,9 +146,10 @@ void HeatMap::rebuild()
     const bool capped = m_data.basePerplexity > lowest && highest > m_data.basePerplexity;
     if (capped)
         highest = m_data.basePerplexity;
+    m_plot->setToolTip(capped ? tr("Lower is better; settings worse than the LM alone (%1) share its colour.").arg(QLocale().toString(m_data.basePerplexity, 'f', 2)) : tr("Lower is better."));
     if (lowest <= highest)
         m_map->setDataRange(QCPRange(lowest, highest > lowest ? highest : lowest + 1));
-    m_scale->axis()->setLabel(capped ? tr("perplexity, at most that of the LM alone") : tr("perplexity (lower is better)"));
+    m_scale->axis()->setLabel(tr("perplexity"));
     m_plot->xAxis->setLabel(m_data.x->title);
     m_plot->yAxis->setLabel(m_data.y->title);
     m_plot->xAxis->setTicker(tickerFor(*m_data.x, m_data.xs));
