@@ -9,7 +9,7 @@
 
 namespace {
 
-constexpr int documents = 40, sentences = 30; // about 25,000 tokens in the datastore
+constexpr int documents = 130, sentences = 30; // about 48,000 tokens in the datastore: several blocks of its writer
 constexpr int neighbours = 128, states = 64, fossPoints = 5;
 
 QJsonObject windows()
@@ -19,7 +19,7 @@ QJsonObject windows()
 
 QJsonObject corpus(const QString &texts)
 {
-    const QJsonObject options{{QStringLiteral("trainFraction"), 0.8}, {QStringLiteral("validationFraction"), 0.1}, {QStringLiteral("testFraction"), 0.1}};
+    const QJsonObject options{{QStringLiteral("trainFraction"), 0.94}, {QStringLiteral("validationFraction"), 0.03}, {QStringLiteral("testFraction"), 0.03}};
     return {{QStringLiteral("paths"), QJsonArray{texts}}, {QStringLiteral("options"), options}};
 }
 

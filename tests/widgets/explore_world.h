@@ -45,6 +45,7 @@ struct ExploreText
     std::vector<std::int32_t> documents = {}; ///< of each position; empty: one document
     bool tokenizer = true;
     std::int32_t kMax = 6;
+    std::int32_t states = 0; ///< clusters of neighbouring entries; 0: a trace without clusters
 };
 
 /// Entry i of the datastore has the value i mod vocabulary and lies at i on a line, in two documents of half the entries;
@@ -109,7 +110,11 @@ inline std::shared_ptr<const TraceSession> makeSession(const ExploreText &text)
     a.indexDistances = storage->distances;
     const auto trace = Trace::fromArrays(a, storage, Datastore::fromParts(std::move(parts)));
     const auto tokenizer = text.tokenizer ? std::make_shared<PieceTokenizer>(text.pieces) : nullptr;
-    return TraceSession::fromParts(std::make_shared<Replay>(trace, nullptr), tokenizer, nullptr, "example");
+    std::vector<std::int32_t> stateOf;
+    for (std::int32_t i = 0; i < entries && text.states > 0; ++i)
+        stateOf.push_back(i * text.states / entries);
+    const auto clusters = text.states > 0 ? Clusters::fromAssignment(stateOf, text.states) : nullptr;
+    return TraceSession::fromParts(std::make_shared<Replay>(trace, clusters), tokenizer, nullptr, "example");
 }
 
 /// "The cat sat on the mat .\n", again and again, in two documents.

@@ -47,6 +47,7 @@ void Selection::lock(Position position)
         return;
     apply([&] {
         m_primary = position;
+        m_hovered = Position(); // what is chosen is shown, also by keys while the mouse rests on another token
         m_tokens.clear();
         if (position.valid())
             m_tokens.insert(position);

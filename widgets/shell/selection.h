@@ -30,7 +30,7 @@ public:
     [[nodiscard]] std::int64_t count() const { return m_count; }
 
     void hover(Position position); ///< invalid: the mouse left
-    void lock(Position position);  ///< click
+    void lock(Position position);  ///< click, or a key: focused until the mouse moves on
     void toggle(Position position); ///< Ctrl-click: adds to or removes from the set; the primary token follows
     void setTokens(Position primary, const std::set<Position> &tokens); ///< all at once; what lies outside is left out
     void togglePin(Position position);

@@ -30,7 +30,8 @@ Session::Session(QObject *parent) : QObject(parent)
     });
     connect(&m_watcher, &ProjectWatcher::failed, this, &Session::projectUnavailable);
     connect(&m_watcher, &ProjectWatcher::recovered, this, &Session::projectAvailable);
-    connect(&m_jobs, &JobManager::jobFinished, &m_watcher, &ProjectWatcher::refresh);
+    // A snapshot follows each job, also when the last one has all of it already: some wait for the end of the jobs.
+    connect(&m_jobs, &JobManager::jobFinished, this, [this] { m_watcher.open(m_folder); });
 
     connect(&m_jobs, &JobManager::liveProgress, this, &Session::setLive);
 

@@ -88,8 +88,10 @@ void SessionBar::addCommands(const QList<QAction *> &actions)
 void SessionBar::showProject()
 {
     const auto &snapshot = m_session.project();
-    if (!snapshot)
+    if (!snapshot) {
         m_tried.clear();
+        m_firstSettings.reset();
+    }
     const auto traces = snapshot ? readyTraces(*snapshot) : std::vector<ArtefactRow>();
     QStringList names;
     for (const ArtefactRow &row : traces)
@@ -98,13 +100,29 @@ void SessionBar::showProject()
     m_traces->setEnabled(!names.isEmpty());
     m_traces->setPlaceholderText(tr("no trace yet"));
     fillClusters(m_traces->currentText());
-    if (names.isEmpty() || m_session.trace() || m_tried == names.front())
+    if (names.isEmpty())
         return;
-    m_tried = names.front();
-    m_traces->setCurrentIndex(0);
+    const bool first = !m_session.trace() && m_tried != names.front();
+    if (first || (isUntouched() && !m_session.jobs().isBusy()))
+        openNewest();
+}
+
+void SessionBar::openNewest()
+{
+    const ArtefactRow newest = readyTraces(*m_session.project()).front();
+    m_tried = QString::fromStdString(newest.name);
+    m_firstSettings.reset();
+    m_traces->setCurrentText(m_tried);
     fillClusters(m_tried);
     m_clusters->setCurrentIndex(0);
-    m_session.openTrace(m_tried, m_clusters->currentData().toString(), settingsToBeginWith(*snapshot, traces.front()));
+    m_session.openTrace(m_tried, m_clusters->currentData().toString(), settingsToBeginWith(*m_session.project(), newest));
+}
+
+/// Whether what is shown was opened by itself while jobs went on, and nobody has chosen a token or a setting since.
+bool SessionBar::isUntouched() const
+{
+    return m_firstSettings && m_session.trace() && QString::fromStdString(m_session.trace()->name()) == m_tried && m_session.settings() == *m_firstSettings
+           && m_session.selection().tokens().empty() && m_session.selection().pinned().empty();
 }
 
 void SessionBar::fillClusters(const QString &trace)
@@ -129,6 +147,8 @@ void SessionBar::showTrace()
     if (!m_session.trace())
         return;
     m_traces->setCurrentText(QString::fromStdString(m_session.trace()->name()));
+    if (m_traces->currentText() == m_tried && m_session.jobs().isBusy())
+        m_firstSettings = m_session.settings();
     fillClusters(m_traces->currentText());
     if (m_clusters->currentIndex() < 0 || !m_session.trace()->hasClusters())
         m_clusters->setCurrentIndex(m_session.trace()->hasClusters() ? 0 : m_clusters->count() - 1);
@@ -136,6 +156,8 @@ void SessionBar::showTrace()
 
 void SessionBar::openChosen()
 {
+    m_firstSettings.reset();
+    m_tried.clear();
     if (!m_traces->currentText().isEmpty())
         m_session.openTrace(m_traces->currentText(), m_clusters->currentData().toString());
 }
