@@ -68,7 +68,10 @@ function(retoscope_add_test name)
     list(TRANSFORM ARG_USES PREPEND retoscope_)
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
     target_compile_definitions(${name} PRIVATE
-        QT_NO_KEYWORDS RETOSCOPE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" $<$<BOOL:${RETOSCOPE_SANITIZE}>:RETOSCOPE_SANITIZED>)
+        QT_NO_KEYWORDS RETOSCOPE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+    if(RETOSCOPE_SANITIZE)
+        target_compile_definitions(${name} PRIVATE RETOSCOPE_SANITIZED)
+    endif()
     target_link_libraries(${name} PRIVATE retoscope_options ${ARG_USES} ${ARG_LIBRARIES} Qt6::Test)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES
