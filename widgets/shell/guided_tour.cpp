@@ -61,8 +61,8 @@ std::vector<TourStep> GuidedTour::steps(bool hasTrace)
                        tr("Drop a model folder or a text on this strip, then Run all: the same views show what retrieval does to your text. "
                           "Ctrl+K finds every command; this tour is under Help.")};
     if (!hasTrace)
-        return {{QStringLiteral("pipeline"), tr("Build the example first"),
-                 tr("Nothing has been built yet. Press Run all: corpus, model, datastore, index, clusters and trace follow one another in a few minutes. "
+        return {{QStringLiteral("pipeline"), tr("Build the pipeline first"),
+                 tr("There is no text to look at yet. Press Run all: what is missing of corpus, model, datastore, index, clusters and trace is made, one after the other. "
                     "Each can be cancelled at once and goes on later where it stopped. The tour continues when the text is there.")},
                 own};
     return {{QStringLiteral("text"), tr("What you see"),
