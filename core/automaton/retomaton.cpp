@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 namespace retoscope {
@@ -90,6 +91,12 @@ bool RetomatonWalker::State::hasPointer(std::int32_t entry) const
     if (settings.stopAtDocumentEnds && entry >= 0)
         return (documentEnds[std::size_t(entry) / 64] >> (entry % 64) & 1) == 0;
     return entry < std::int64_t(values.size()) - 1;
+}
+
+void RetomatonWalker::resume(std::span<const std::int32_t> current, std::uint64_t step)
+{
+    m_state->current.assign(current.begin(), current.end());
+    m_state->step = step;
 }
 
 const RetomatonPlan &RetomatonWalker::plan()
@@ -210,8 +217,7 @@ bool RetomatonWalker::State::appendMembers(std::int32_t state)
     return pointers.size() < limit;
 }
 
-RetomatonWalker::Candidates RetomatonWalker::combine(std::span<const std::int32_t> foundIds, std::span<const float> foundDistances,
-                                                     std::span<const float> pointerDistances)
+RetomatonWalker::Candidates RetomatonWalker::combine(std::span<const std::int32_t> foundIds, std::span<const float> foundDistances)
 {
     State &s = *m_state;
     s.ids.clear();
@@ -227,29 +233,24 @@ RetomatonWalker::Candidates RetomatonWalker::combine(std::span<const std::int32_
         s.ids.push_back(foundIds[j]);
         s.distances.push_back(foundDistances[j]);
     }
-    const auto append = [&](std::span<const std::int32_t> ids, std::span<const float> distances) {
+    const auto append = [&](std::span<const std::int32_t> ids) {
         const std::size_t before = s.ids.size();
-        if (!pointersMayRepeat) {
+        if (pointersMayRepeat)
+            std::ranges::copy_if(ids, std::back_inserter(s.ids), [&](std::int32_t id) { return !s.seen.contains(id); });
+        else
             s.ids.insert(s.ids.end(), ids.begin(), ids.end());
-            s.distances.insert(s.distances.end(), distances.begin(), distances.end());
-        } else {
-            for (std::size_t j = 0; j < ids.size(); ++j) {
-                if (s.seen.contains(ids[j]))
-                    continue;
-                s.ids.push_back(ids[j]);
-                s.distances.push_back(distances[j]);
-            }
-        }
         return static_cast<std::int32_t>(s.ids.size() - before);
     };
     const std::size_t direct = std::size_t(s.plan.directPointers);
     const std::span<const std::int32_t> pointers = s.plan.pointers;
     Candidates candidates;
     candidates.found = static_cast<std::int32_t>(s.ids.size());
-    candidates.direct = append(pointers.first(direct), pointerDistances.first(direct));
-    append(pointers.subspan(direct), pointerDistances.subspan(direct));
+    candidates.direct = append(pointers.first(direct));
+    append(pointers.subspan(direct));
+    s.distances.resize(s.ids.size());
     candidates.ids = s.ids;
     candidates.distances = s.distances;
+    candidates.pointerDistances = std::span(s.distances).subspan(std::size_t(candidates.found));
     return candidates;
 }
 

@@ -74,20 +74,27 @@ public:
 
     /// Starts a new sequence: nothing is pointed to.
     void reset();
+    /// Goes on where another walk stood `step` positions after its reset(), with these survivors.
+    void resume(std::span<const std::int32_t> current, std::uint64_t step);
     /// Steps 1 to 3 for the next position. The reference stays valid until the next call.
     const RetomatonPlan &plan();
     [[nodiscard]] const RetomatonPlan &lastPlan() const; ///< what plan() returned last
-    /// Step 5: C = search results (when searched; k ids with distances, −1 padding allowed) and then the plan's pointers
-    /// with their distances; deduplicated when the settings say so (the first occurrence stays). In parity mode −1 is kept
-    /// with the meaning that the released code gives it. Results valid until the next call.
+    /// Step 5: C = search results (when searched; k ids with distances, −1 padding allowed) and then the plan's pointers;
+    /// deduplicated when the settings say so (the first occurrence stays). In parity mode −1 is kept with the meaning that
+    /// the released code gives it. The caller measures what the search did not: it fills in pointerDistances. Results valid
+    /// until the next call.
     struct Candidates
     {
         std::span<const std::int32_t> ids;     ///< first those of the search, then direct pointers, then members of states
         std::span<const float> distances;
         std::int32_t found = 0;                ///< leading ids that came from the search
         std::int32_t direct = 0;               ///< ids after these that are direct pointers
+        std::span<float> pointerDistances;     ///< the part of `distances` that is not known yet
+
+        /// Whose distances pointerDistances are.
+        [[nodiscard]] std::span<const std::int32_t> pointers() const { return ids.subspan(std::size_t(found)); }
     };
-    Candidates combine(std::span<const std::int32_t> foundIds, std::span<const float> foundDistances, std::span<const float> pointerDistances);
+    Candidates combine(std::span<const std::int32_t> foundIds, std::span<const float> foundDistances);
     /// For each candidate of the last combine(), 1 where its value is `token` (−1: the value of the last entry).
     std::span<const std::uint8_t> matches(TokenId token);
     /// Step 7: y_t is known (observed, or chosen while generating). Uses the candidates of the last combine().

@@ -25,14 +25,22 @@ public:
 
     [[nodiscard]] std::size_t size() const { return m_size; }
 
-    [[nodiscard]] bool contains(std::int32_t key) const
+    [[nodiscard]] bool contains(std::int32_t key) const { return find(key) != nullptr; }
+
+    /// Null when `key` is not there.
+    [[nodiscard]] const std::int32_t *find(std::int32_t key) const
     {
-        for (std::size_t at = home(key);; at = (at + 1) & m_mask) {
-            if (m_slots[at].generation != m_generation)
-                return false;
+        for (std::size_t at = home(key); m_slots[at].generation == m_generation; at = (at + 1) & m_mask) {
             if (m_slots[at].key == key)
-                return true;
+                return &m_slots[at].value;
         }
+        return nullptr;
+    }
+
+    void set(std::int32_t key, std::int32_t value)
+    {
+        bool inserted = false;
+        at(key, inserted) = value;
     }
 
     /// The value of `key`, 0 when it was not there; `inserted` tells.
@@ -40,7 +48,7 @@ public:
     {
         if (2 * (m_size + 1) > m_slots.size())
             grow();
-        Slot &slot = find(key);
+        Slot &slot = slotOf(key);
         inserted = slot.generation != m_generation;
         if (inserted) {
             slot = {m_generation, key, 0};
@@ -71,7 +79,7 @@ private:
         return (std::uint64_t(std::uint32_t(key)) * 0x9e3779b97f4a7c15u) >> m_shift;
     }
 
-    Slot &find(std::int32_t key)
+    Slot &slotOf(std::int32_t key)
     {
         std::size_t at = home(key);
         while (m_slots[at].generation == m_generation && m_slots[at].key != key)
@@ -87,7 +95,7 @@ private:
         m_shift = 64 - std::countr_zero(m_slots.size());
         for (const Slot &slot : old) {
             if (slot.generation == m_generation)
-                find(slot.key) = slot;
+                slotOf(slot.key) = slot;
         }
     }
 

@@ -7,11 +7,11 @@
 
 namespace retoscope {
 
-double knnLogProb(std::span<const float> distances, std::span<const std::uint8_t> matches, const EvaluationSettings &settings)
+double knnLogProb(std::span<const float> distances, std::span<const std::uint8_t> matches, double temperature, Semantics semantics)
 {
     constexpr double smallest = -103.97;
-    const double logProb = logKnnProbability(distances, matches, settings.temperature);
-    return settings.reference() && logProb < smallest ? referenceLogZero : logProb;
+    const double logProb = logKnnProbability(distances, matches, temperature);
+    return semantics == Semantics::Reference && logProb < smallest ? referenceLogZero : logProb;
 }
 
 EvaluationTally::EvaluationTally(const EvaluationSettings &settings, std::int64_t positions) : m_interpolation(settings.lambda)

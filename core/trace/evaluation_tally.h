@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How live evaluation scores a position and adds positions up. Internal to this room.
+// How an evaluation scores a position, and how live evaluation adds positions up. Internal to this room.
 #pragma once
 
 #include "predict/knn_distribution.h"
@@ -21,7 +21,7 @@ struct PositionOutcome
 
 /// log p_kNN(target) as the semantics want it. The released code sums softmax weights in fp32, so that what is below half
 /// of its smallest number is lost, and replaces the logarithm of nothing by −10000.
-double knnLogProb(std::span<const float> distances, std::span<const std::uint8_t> matches, const EvaluationSettings &settings);
+double knnLogProb(std::span<const float> distances, std::span<const std::uint8_t> matches, double temperature, Semantics semantics);
 
 /// Sums of an evaluation whose positions may become known in any order.
 class EvaluationTally

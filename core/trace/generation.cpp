@@ -226,7 +226,7 @@ private:
         const float *query = hypothesis.session->query().data();
         const std::size_t k = retrieved.searched ? static_cast<std::size_t>(m_settings.k) : 0;
         const auto ids = std::span<const std::int32_t>(m_found.ids).subspan(row * k, k);
-        std::vector<float> foundDistances(k), pointerDistances(retrieved.plan.pointers.size());
+        std::vector<float> foundDistances(k);
         m_distances->ofFound(query, ids, std::span<const float>(m_found.distances).subspan(row * k, k), foundDistances.data());
         if (!hypothesis.walker) {
             const auto padding = static_cast<std::size_t>(std::ranges::find(ids, -1) - ids.begin());
@@ -235,8 +235,8 @@ private:
             retrieved.distances = std::move(foundDistances);
             return;
         }
-        m_distances->ofPointers(query, retrieved.plan.pointers, pointerDistances.data());
-        const auto candidates = hypothesis.walker->combine(ids, foundDistances, pointerDistances);
+        const auto candidates = hypothesis.walker->combine(ids, foundDistances);
+        m_distances->ofPointers(query, candidates.pointers(), candidates.pointerDistances.data());
         retrieved.ids.assign(candidates.ids.begin(), candidates.ids.end());
         retrieved.distances.assign(candidates.distances.begin(), candidates.distances.end());
     }

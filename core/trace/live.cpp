@@ -69,7 +69,7 @@ struct Lane
     std::int64_t at = 0; ///< within the chunk
     bool search = false;
     std::size_t row = 0; ///< of this step's searches
-    std::vector<float> foundDistances, pointerDistances;
+    std::vector<float> foundDistances;
     PositionOutcome outcome;
 };
 using Lanes = std::vector<std::unique_ptr<Lane>>;
@@ -247,7 +247,7 @@ private:
     /// One position of every lane.
     void step(const Chunk &chunk, Lanes &lanes)
     {
-        forLanes(lanes, [&](Lane &lane) { planStep(chunk, lane); });
+        forLanes(lanes, [](Lane &lane) { lane.search = lane.walker.plan().search; });
         std::vector<std::int64_t> searched;
         for (const std::unique_ptr<Lane> &lane : lanes) {
             if (lane->search) {
@@ -273,15 +273,6 @@ private:
         });
     }
 
-    /// Steps 1 to 4 of retrieval.md section 5, as far as they need no search.
-    void planStep(const Chunk &chunk, Lane &lane) const
-    {
-        const RetomatonPlan &plan = lane.walker.plan();
-        lane.search = plan.search;
-        lane.pointerDistances.resize(plan.pointers.size());
-        m_distances->ofPointers(query(chunk, lane.at), plan.pointers, lane.pointerDistances.data());
-    }
-
     void finishStep(const Chunk &chunk, Lane &lane) const
     {
         scoreCandidates(chunk, lane);
@@ -298,8 +289,9 @@ private:
         lane.foundDistances.resize(ids.size());
         if (lane.search)
             m_distances->ofFound(query(chunk, lane.at), ids, foundDistances(lane.row), lane.foundDistances.data());
-        const auto candidates = lane.walker.combine(ids, lane.foundDistances, lane.pointerDistances);
-        lane.outcome = {.knnLogProb = knnLogProb(candidates.distances, lane.walker.matches(target(chunk, lane.at)), m_settings),
+        const auto candidates = lane.walker.combine(ids, lane.foundDistances);
+        m_distances->ofPointers(query(chunk, lane.at), candidates.pointers(), candidates.pointerDistances.data());
+        lane.outcome = {.knnLogProb = knnLogProb(candidates.distances, lane.walker.matches(target(chunk, lane.at)), m_settings.temperature, m_settings.automaton.semantics),
                         .candidates = static_cast<std::int32_t>(candidates.ids.size()),
                         .searched = lane.search};
     }

@@ -7,8 +7,11 @@
 #include "base/threads.h"
 #include "datastore/distance.h"
 #include "predict/knn_distribution.h"
+#include "trace/evaluation_tally.h"
+#include "trace/pointer_distances.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -23,13 +26,42 @@ namespace {
 
 constexpr double minusInfinity = -std::numeric_limits<double>::infinity();
 
-/// The released code sums softmax weights in fp32: what is below half of its smallest number is lost, and the logarithm
-/// of nothing is replaced.
-double asReleased(double knnLogProb)
+/// Where the automaton stood at every so many positions of a walk, so that a view that opens a token late in a document
+/// need not walk there from its beginning.
+class WalkStations
 {
-    constexpr double smallest = -103.97;
-    return knnLogProb < smallest ? referenceLogZero : knnLogProb;
-}
+public:
+    WalkStations() = default;
+    explicit WalkStations(std::int64_t positions) : m_apart(std::max(nearest, positions / mostStations)), m_current(std::size_t(positions / m_apart + 1)) {}
+
+    /// `walker` is about to plan `position`. From several threads at once, each position from one.
+    void pass(std::int64_t position, const RetomatonWalker &walker)
+    {
+        if (position % m_apart == 0)
+            m_current[std::size_t(position / m_apart)].assign(walker.current().begin(), walker.current().end());
+    }
+
+    /// Puts a fresh walker where it can walk to `position` soonest; returns that position. `start`: of its sequence.
+    std::int64_t enter(RetomatonWalker &walker, std::int64_t start, std::int64_t position) const
+    {
+        const std::int64_t station = position / m_apart * m_apart;
+        if (m_current.empty() || station <= start)
+            return start;
+        walker.resume(m_current[std::size_t(station / m_apart)], std::uint64_t(station - start));
+        return station;
+    }
+
+    [[nodiscard]] std::size_t bytes() const
+    {
+        return std::accumulate(m_current.begin(), m_current.end(), std::size_t(0),
+                               [](std::size_t sum, const auto &current) { return sum + sizeof current + current.size() * sizeof(std::int32_t); });
+    }
+
+private:
+    static constexpr std::int64_t nearest = 64, mostStations = 4096; ///< a hundred steps are some 5 ms, a station at most a few kB
+    std::int64_t m_apart = 1;
+    std::vector<std::vector<std::int32_t>> m_current; ///< cur, by position / m_apart; empty: there was no walk
+};
 
 /// What the automaton decided at each position; neither λ nor T changes it.
 struct Decisions
@@ -39,8 +71,14 @@ struct Decisions
     std::vector<std::int32_t> survivors;
     std::int64_t searches = 0;
     double fossReference = 0;
+    WalkStations stations;
 
     explicit Decisions(std::size_t positions) : searched(positions), candidates(positions), survivors(positions) {}
+
+    [[nodiscard]] std::size_t bytes() const
+    {
+        return searched.size() * (sizeof searched[0] + sizeof candidates[0] + sizeof survivors[0]) + stations.bytes();
+    }
 };
 
 /// Everything that an evaluation needs besides λ.
@@ -69,6 +107,64 @@ EvaluationSettings retrievalKey(const EvaluationSettings &settings, bool hasClus
     return key;
 }
 
+/// Settings without what does not change the way of the automaton.
+EvaluationSettings walkKey(const EvaluationSettings &settings, bool hasClusters)
+{
+    EvaluationSettings key = retrievalKey(settings, hasClusters);
+    key.temperature = 1;
+    return key;
+}
+
+/// A walk with all that it measured.
+struct RecordedWalk
+{
+    EvaluationSettings key; ///< walkKey()
+    std::shared_ptr<const Decisions> decisions;
+    PointerDistances pointers;
+
+    RecordedWalk(const EvaluationSettings &settings, std::int64_t positions, const std::shared_ptr<MemoryBudget> &budget)
+        : key(settings), pointers(positions, budget)
+    {
+    }
+    /// Whether its distances are those that other settings would measure.
+    [[nodiscard]] bool measuresLike(const EvaluationSettings &other) const
+    {
+        return key.distances == other.distances && key.referenceSimilarity == other.referenceSimilarity;
+    }
+};
+
+/// log p_kNN(target) of every position under several temperatures. Each position is set from one thread.
+class TargetLogProbs
+{
+public:
+    TargetLogProbs(std::size_t positions, std::span<const double> temperatures, Semantics semantics)
+        : m_temperatures(temperatures), m_semantics(semantics)
+    {
+        for (std::size_t i = 0; i < temperatures.size(); ++i)
+            m_values.push_back(std::make_shared<std::vector<double>>(positions));
+    }
+
+    void set(std::int64_t position, std::span<const float> distances, std::span<const std::uint8_t> matches)
+    {
+        for (std::size_t i = 0; i < m_temperatures.size(); ++i)
+            (*m_values[i])[std::size_t(position)] = knnLogProb(distances, matches, m_temperatures[i], m_semantics);
+    }
+
+    /// One a temperature.
+    [[nodiscard]] std::vector<Retrieved> with(const std::shared_ptr<const Decisions> &decisions) const
+    {
+        std::vector<Retrieved> results;
+        for (const auto &values : m_values)
+            results.push_back({decisions, values});
+        return results;
+    }
+
+private:
+    std::span<const double> m_temperatures;
+    Semantics m_semantics;
+    std::vector<std::shared_ptr<std::vector<double>>> m_values;
+};
+
 /// The most recent answers, within a bound of memory. Not thread-safe.
 class RetrievedCache
 {
@@ -82,11 +178,18 @@ public:
         return &m_entries.front().second;
     }
 
+    /// The decisions of any answer with this walkKey(); null: none is known.
+    [[nodiscard]] std::shared_ptr<const Decisions> findWalk(const EvaluationSettings &key) const
+    {
+        const auto found = std::find_if(m_entries.begin(), m_entries.end(), [&](const auto &entry) { return walkKey(entry.first, true) == key; });
+        return found == m_entries.end() ? nullptr : found->second.decisions;
+    }
+
     void insert(const EvaluationSettings &key, Retrieved retrieved)
     {
         if (find(key))
             return;
-        const std::size_t bytesPerEntry = retrieved.knnLogProbs->size() * 17 + 512;
+        const std::size_t bytesPerEntry = retrieved.knnLogProbs->size() * sizeof(double) + retrieved.decisions->bytes() + sizeof(EvaluationSettings);
         const std::size_t allowed = std::clamp<std::size_t>(maximalBytes / bytesPerEntry, 4, 1024);
         m_entries.emplace_front(key, std::move(retrieved));
         if (m_entries.size() > allowed)
@@ -119,11 +222,16 @@ struct Scratch
     std::vector<std::int32_t> ids;
     std::vector<float> distances;
     std::vector<std::uint8_t> matches;
-    std::vector<float> pointerDistances;
     std::vector<float> reconstructed;
     std::vector<std::int32_t> rows;
     StampedMap seen;
+    std::vector<std::int32_t> unknownIds, unknownAt; ///< pointers that no earlier walk measured
+    std::vector<float> unknownDistances;
+    StampedMap known;
 };
+
+/// Who asks for a walk. Each has its last walk kept, so that a sweep in the background leaves the sliders theirs.
+enum class Asker { Evaluation, Sweep };
 
 } // namespace
 
@@ -139,9 +247,12 @@ struct Replay::Impl
     mutable std::shared_ptr<const Matches> knownMatches;
     mutable std::mutex cacheMutex;
     mutable RetrievedCache cache;
+    mutable std::array<std::shared_ptr<const RecordedWalk>, 2> lastWalks; ///< by Asker; under cacheMutex
+    const std::shared_ptr<MemoryBudget> budget; ///< of the walks that are kept
 
-    Impl(std::shared_ptr<const Trace> t, std::shared_ptr<const Clusters> c, Reconstruct r)
-        : trace(std::move(t)), clusters(std::move(c)), reconstruct(std::move(r)), a(trace->arrays()), datastore(*trace->datastore())
+    Impl(std::shared_ptr<const Trace> t, std::shared_ptr<const Clusters> c, Reconstruct r, std::int64_t walkBytes)
+        : trace(std::move(t)), clusters(std::move(c)), reconstruct(std::move(r)), a(trace->arrays()), datastore(*trace->datastore()),
+          budget(std::make_shared<MemoryBudget>(walkBytes))
     {
     }
 
@@ -149,13 +260,20 @@ struct Replay::Impl
     [[nodiscard]] std::shared_ptr<const Matches> matches(JobControl &job) const;
     [[nodiscard]] Found found(std::int64_t position, const EvaluationSettings &settings, const Matches &matches, Scratch &scratch) const;
     void measure(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids, float *out) const;
-    void measurePointers(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids, Scratch &scratch) const;
+    void measurePointers(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids,
+                         Scratch &scratch, float *out) const;
+    void measureUnknown(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids,
+                        const PointerDistances::Row &known, Scratch &scratch, float *out) const;
 
-    std::vector<Retrieved> retrieve(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
+    std::vector<Retrieved> retrieve(const EvaluationSettings &settings, std::span<const double> temperatures, Asker asker, JobControl &job) const;
     [[nodiscard]] std::vector<Retrieved> searchEverywhere(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
-    [[nodiscard]] std::vector<Retrieved> walk(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
+    [[nodiscard]] std::vector<Retrieved> walkOrWeigh(const EvaluationSettings &settings, std::span<const double> temperatures, Asker asker, JobControl &job) const;
+    [[nodiscard]] std::vector<Retrieved> walk(const EvaluationSettings &settings, std::span<const double> temperatures,
+                                              const RecordedWalk *before, RecordedWalk &record, JobControl &job) const;
+    [[nodiscard]] std::vector<Retrieved> weigh(const RecordedWalk &record, std::span<const double> temperatures, JobControl &job) const;
     RetomatonWalker::Candidates step(RetomatonWalker &walker, std::int64_t position, const EvaluationSettings &settings,
-                                     const Matches &matches, Scratch &scratch) const;
+                                     const Matches &matches, const PointerDistances::Row &known, Scratch &scratch) const;
+    [[nodiscard]] std::shared_ptr<const Decisions> knownWalk(const EvaluationSettings &settings) const;
 
     [[nodiscard]] RetomatonWalker walker(const EvaluationSettings &settings) const
     {
@@ -164,8 +282,8 @@ struct Replay::Impl
     [[nodiscard]] TokenId target(std::int64_t position) const { return TokenId(a.targets[std::size_t(position)]); }
 };
 
-Replay::Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct)
-    : m_impl(std::make_unique<Impl>(std::move(trace), std::move(clusters), std::move(reconstruct)))
+Replay::Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct, std::int64_t walkBytes)
+    : m_impl(std::make_unique<Impl>(std::move(trace), std::move(clusters), std::move(reconstruct), walkBytes))
 {
     if (m_impl->clusters && m_impl->clusters->entries() != m_impl->datastore.size())
         fail(ErrorKind::Mismatch, "The clusters cover {} entries, but the trace's datastore has {}; use the clusters of that datastore.",
@@ -236,13 +354,12 @@ void Replay::Impl::measure(std::int64_t position, const EvaluationSettings &sett
     }
 }
 
-/// Fills scratch.pointerDistances.
+/// The same for pointers, whose distances may be those of the index's reconstruction.
 void Replay::Impl::measurePointers(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids,
-                                   Scratch &scratch) const
+                                   Scratch &scratch, float *out) const
 {
-    scratch.pointerDistances.resize(ids.size());
     if (settings.distances == DistanceSource::Exact || trace->indexIsExact()) {
-        measure(position, settings, ids, scratch.pointerDistances.data());
+        measure(position, settings, ids, out);
         return;
     }
     const std::size_t dimension = std::size_t(a.dimension);
@@ -253,9 +370,38 @@ void Replay::Impl::measurePointers(std::int64_t position, const EvaluationSettin
     const KeyView keys{scratch.reconstructed.data(), KeyType::Float32, std::int64_t(ids.size()), a.dimension};
     const float *query = a.queries.data() + std::size_t(position) * dimension;
     if (a.metric == Metric::InnerProduct)
-        negatedInnerProducts(keys, query, scratch.rows, scratch.pointerDistances.data());
+        negatedInnerProducts(keys, query, scratch.rows, out);
     else
-        squaredDistances(keys, query, scratch.rows, scratch.pointerDistances.data());
+        squaredDistances(keys, query, scratch.rows, out);
+}
+
+/// measurePointers() for those that are not among `known`. To look a distance up costs a tenth of fetching the key: keys
+/// lie all over the memory.
+void Replay::Impl::measureUnknown(std::int64_t position, const EvaluationSettings &settings, std::span<const std::int32_t> ids,
+                                  const PointerDistances::Row &known, Scratch &scratch, float *out) const
+{
+    // Where the walks agree so far the pointers are the same in the same order, up to where a smaller max_knns cut them.
+    const auto same = std::size_t(std::ranges::mismatch(ids, known.ids).in1 - ids.begin());
+    std::copy_n(known.distances.begin(), same, out);
+    if (same == ids.size())
+        return;
+    scratch.known.clear();
+    for (std::size_t j = same; j < known.ids.size(); ++j)
+        scratch.known.set(known.ids[j], std::int32_t(j));
+    scratch.unknownIds.clear();
+    scratch.unknownAt.clear();
+    for (std::size_t j = same; j < ids.size(); ++j) {
+        if (const std::int32_t *at = scratch.known.find(ids[j])) {
+            out[j] = known.distances[std::size_t(*at)];
+        } else {
+            scratch.unknownIds.push_back(ids[j]);
+            scratch.unknownAt.push_back(std::int32_t(j));
+        }
+    }
+    scratch.unknownDistances.resize(scratch.unknownIds.size());
+    measurePointers(position, settings, scratch.unknownIds, scratch, scratch.unknownDistances.data());
+    for (std::size_t i = 0; i < scratch.unknownAt.size(); ++i)
+        out[scratch.unknownAt[i]] = scratch.unknownDistances[i];
 }
 
 /// The first k recorded neighbours: straight from the trace where the row is plain; otherwise without −1 and repetitions,
@@ -309,7 +455,7 @@ Found Replay::Impl::found(std::int64_t position, const EvaluationSettings &setti
     return {std::span(scratch.ids).first(kept), std::span(scratch.distances).first(kept), std::span(scratch.matches).first(kept)};
 }
 
-std::vector<Retrieved> Replay::Impl::retrieve(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const
+std::vector<Retrieved> Replay::Impl::retrieve(const EvaluationSettings &settings, std::span<const double> temperatures, Asker asker, JobControl &job) const
 {
     const EvaluationSettings base = retrievalKey(settings, clusters != nullptr);
     std::vector<Retrieved> results(temperatures.size());
@@ -332,7 +478,7 @@ std::vector<Retrieved> Replay::Impl::retrieve(const EvaluationSettings &settings
     lookUp();
     if (missing.empty())
         return results;
-    const std::vector<Retrieved> computed = settings.method == Method::KnnLm ? searchEverywhere(base, missing, job) : walk(base, missing, job);
+    const std::vector<Retrieved> computed = settings.method == Method::KnnLm ? searchEverywhere(base, missing, job) : walkOrWeigh(base, missing, asker, job);
     const std::scoped_lock lock(cacheMutex);
     std::size_t next = 0;
     for (std::size_t i = 0; i < temperatures.size(); ++i) {
@@ -350,9 +496,7 @@ std::vector<Retrieved> Replay::Impl::searchEverywhere(const EvaluationSettings &
     const std::size_t n = std::size_t(a.positions);
     const std::shared_ptr<const Matches> known = matches(job);
     auto decisions = std::make_shared<Decisions>(n);
-    std::vector<std::shared_ptr<std::vector<double>>> logProbs;
-    for (std::size_t i = 0; i < temperatures.size(); ++i)
-        logProbs.push_back(std::make_shared<std::vector<double>>(n));
+    TargetLogProbs logProbs(n, temperatures, settings.automaton.semantics);
     parallelFor(a.positions, 64, [&](std::int64_t begin, std::int64_t end) {
         Scratch scratch;
         for (std::int64_t t = begin; t < end; ++t) {
@@ -360,50 +504,94 @@ std::vector<Retrieved> Replay::Impl::searchEverywhere(const EvaluationSettings &
             const Found neighbours = found(t, settings, *known, scratch);
             decisions->searched[std::size_t(t)] = 1;
             decisions->candidates[std::size_t(t)] = static_cast<std::int32_t>(neighbours.ids.size());
-            for (std::size_t i = 0; i < temperatures.size(); ++i) {
-                const double logProb = logKnnProbability(neighbours.distances, neighbours.matches, temperatures[i]);
-                (*logProbs[i])[std::size_t(t)] = settings.reference() ? asReleased(logProb) : logProb;
-            }
+            logProbs.set(t, neighbours.distances, neighbours.matches);
         }
     });
     decisions->searches = a.positions;
-    std::vector<Retrieved> results;
-    for (auto &logProb : logProbs)
-        results.push_back({decisions, std::move(logProb)});
+    return logProbs.with(decisions);
+}
+
+/// RetoMaton: T weighs the candidates and does not choose them, so that for another T the last walk is enough.
+std::vector<Retrieved> Replay::Impl::walkOrWeigh(const EvaluationSettings &settings, std::span<const double> temperatures, Asker asker, JobControl &job) const
+{
+    const EvaluationSettings key = walkKey(settings, clusters != nullptr);
+    std::shared_ptr<const RecordedWalk> before;
+    {
+        const std::scoped_lock lock(cacheMutex);
+        const auto same = std::ranges::find_if(lastWalks, [&](const auto &walk) { return walk && walk->key == key && walk->pointers.complete(); });
+        const auto &own = lastWalks[std::size_t(asker)];
+        before = same != lastWalks.end() ? *same : own ? own : lastWalks[1 - std::size_t(asker)];
+        if (asker == Asker::Evaluation)
+            lastWalks[std::size_t(Asker::Sweep)].reset(); // who moves a slider next needs a whole walk; there must be room for it
+    }
+    if (before && before->key == key && before->pointers.complete())
+        return weigh(*before, temperatures, job);
+    if (before && !before->measuresLike(settings))
+        before.reset();
+    const auto record = std::make_shared<RecordedWalk>(key, a.positions, budget);
+    std::vector<Retrieved> results = walk(settings, temperatures, before.get(), *record, job);
+    const std::scoped_lock lock(cacheMutex);
+    lastWalks[std::size_t(asker)] = record;
     return results;
 }
 
-/// Steps 1 to 5 of RetoMaton for one position; the caller observes the token.
-RetomatonWalker::Candidates Replay::Impl::step(RetomatonWalker &walker, std::int64_t position, const EvaluationSettings &settings,
-                                               const Matches &matches, Scratch &scratch) const
+/// The candidates of a walk under other temperatures: those of the search, then the pointers that were measured.
+std::vector<Retrieved> Replay::Impl::weigh(const RecordedWalk &record, std::span<const double> temperatures, JobControl &job) const
 {
-    const RetomatonPlan &plan = walker.plan();
-    measurePointers(position, settings, plan.pointers, scratch);
-    const Found neighbours = plan.search ? found(position, settings, matches, scratch) : Found{};
-    return walker.combine(neighbours.ids, neighbours.distances, scratch.pointerDistances);
+    const std::shared_ptr<const Matches> known = matches(job);
+    const std::span<const std::int32_t> values = datastore.values();
+    TargetLogProbs logProbs(std::size_t(a.positions), temperatures, record.key.automaton.semantics);
+    parallelFor(a.positions, 64, [&](std::int64_t begin, std::int64_t end) {
+        Scratch scratch;
+        std::vector<float> distances;
+        std::vector<std::uint8_t> right;
+        for (std::int64_t t = begin; t < end; ++t) {
+            job.checkpoint();
+            const bool searched = record.decisions->searched[std::size_t(t)] != 0;
+            const Found neighbours = searched ? found(t, record.key, *known, scratch) : Found{};
+            const PointerDistances::Row pointers = record.pointers.at(t);
+            distances.assign(neighbours.distances.begin(), neighbours.distances.end());
+            distances.insert(distances.end(), pointers.distances.begin(), pointers.distances.end());
+            right.resize(distances.size());
+            const auto rest = std::ranges::copy(neighbours.matches, right.begin()).out;
+            std::ranges::transform(pointers.ids, rest, [&](std::int32_t id) { return std::uint8_t(values[std::size_t(id)] == target(t).value); });
+            logProbs.set(t, distances, right);
+        }
+    });
+    return logProbs.with(record.decisions);
 }
 
-/// RetoMaton over every sequence, all temperatures at once.
-std::vector<Retrieved> Replay::Impl::walk(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const
+/// Steps 1 to 5 of RetoMaton for one position; the caller observes the token. `known`: distances measured earlier.
+RetomatonWalker::Candidates Replay::Impl::step(RetomatonWalker &walker, std::int64_t position, const EvaluationSettings &settings,
+                                               const Matches &matches, const PointerDistances::Row &known, Scratch &scratch) const
+{
+    const Found neighbours = walker.plan().search ? found(position, settings, matches, scratch) : Found{};
+    const RetomatonWalker::Candidates candidates = walker.combine(neighbours.ids, neighbours.distances);
+    measureUnknown(position, settings, candidates.pointers(), known, scratch, candidates.pointerDistances.data());
+    return candidates;
+}
+
+/// RetoMaton over every sequence, all temperatures at once. `before`: a walk of which distances can be taken, or null.
+/// Fills `record`.
+std::vector<Retrieved> Replay::Impl::walk(const EvaluationSettings &settings, std::span<const double> temperatures,
+                                          const RecordedWalk *before, RecordedWalk &record, JobControl &job) const
 {
     const std::size_t n = std::size_t(a.positions);
     const std::shared_ptr<const Matches> known = matches(job);
     auto decisions = std::make_shared<Decisions>(n);
-    std::vector<std::shared_ptr<std::vector<double>>> logProbs;
-    for (std::size_t i = 0; i < temperatures.size(); ++i)
-        logProbs.push_back(std::make_shared<std::vector<double>>(n));
+    decisions->stations = WalkStations(a.positions);
+    TargetLogProbs logProbs(n, temperatures, settings.automaton.semantics);
 
     std::atomic<std::int64_t> done{0};
-    const auto walkSequence = [&](RetomatonWalker &walker, Scratch &scratch, std::int64_t begin, std::int64_t end) {
+    const auto walkSequence = [&](RetomatonWalker &walker, Scratch &scratch, PointerDistances::Writer &writer, std::int64_t begin, std::int64_t end) {
         walker.reset();
         for (std::int64_t t = begin; t < end; ++t) {
             job.checkpoint();
-            const RetomatonWalker::Candidates candidates = step(walker, t, settings, *known, scratch);
-            const std::span<const std::uint8_t> right = walker.matches(target(t));
-            for (std::size_t i = 0; i < temperatures.size(); ++i) {
-                const double logProb = logKnnProbability(candidates.distances, right, temperatures[i]);
-                (*logProbs[i])[std::size_t(t)] = settings.reference() ? asReleased(logProb) : logProb;
-            }
+            decisions->stations.pass(t, walker);
+            const RetomatonWalker::Candidates candidates =
+                step(walker, t, settings, *known, before ? before->pointers.at(t) : PointerDistances::Row{}, scratch);
+            writer.write(t, candidates.pointers(), candidates.pointerDistances);
+            logProbs.set(t, candidates.distances, walker.matches(target(t)));
             decisions->searched[std::size_t(t)] = walker.lastPlan().search;
             decisions->candidates[std::size_t(t)] = static_cast<std::int32_t>(candidates.ids.size());
             walker.observe(target(t));
@@ -426,16 +614,23 @@ std::vector<Retrieved> Replay::Impl::walk(const EvaluationSettings &settings, st
             return;
         RetomatonWalker walker = this->walker(settings);
         Scratch scratch;
+        PointerDistances::Writer writer(record.pointers);
         for (std::size_t at = next.fetch_add(1); at < order.size(); at = next.fetch_add(1))
-            walkSequence(walker, scratch, starts[order[at]], starts[order[at] + 1]);
+            walkSequence(walker, scratch, writer, starts[order[at]], starts[order[at] + 1]);
     });
 
     decisions->searches = std::accumulate(decisions->searched.begin(), decisions->searched.end(), std::int64_t(0));
     decisions->fossReference = referenceFoss(decisions->searched, starts);
-    std::vector<Retrieved> results;
-    for (auto &logProb : logProbs)
-        results.push_back({decisions, std::move(logProb)});
-    return results;
+    record.decisions = decisions;
+    return logProbs.with(decisions);
+}
+
+/// Of an evaluation with these settings, whatever λ and T; null: there was none lately.
+std::shared_ptr<const Decisions> Replay::Impl::knownWalk(const EvaluationSettings &settings) const
+{
+    const EvaluationSettings key = walkKey(settings, clusters != nullptr);
+    const std::scoped_lock lock(cacheMutex);
+    return cache.findWalk(key);
 }
 
 namespace {
@@ -501,7 +696,7 @@ EvaluationResult Replay::evaluate(const EvaluationSettings &settings, const Repl
     Retrieved retrieved;
     std::vector<std::uint8_t> skipped;
     if (retrieves) {
-        retrieved = m_impl->retrieve(settings, std::span(&settings.temperature, 1), job).front();
+        retrieved = m_impl->retrieve(settings, std::span(&settings.temperature, 1), Asker::Evaluation, job).front();
         if (settings.skipFraction > 0)
             skipped = randomSkips(a.positions, settings.skipFraction, settings.skipSeed);
     }
@@ -554,7 +749,7 @@ void Replay::prepare(const EvaluationSettings &settings, std::span<const double>
 {
     m_impl->check(settings);
     if (settings.method != Method::Base)
-        m_impl->retrieve(settings, temperatures, job);
+        m_impl->retrieve(settings, temperatures, Asker::Sweep, job);
 }
 
 Replay::PositionCandidates Replay::candidatesAt(Position position, const EvaluationSettings &settings) const
@@ -601,13 +796,14 @@ void Replay::visit(Position first, std::int64_t count, const EvaluationSettings 
         return;
     }
     RetomatonWalker walker = m_impl->walker(settings);
-    for (std::int64_t t = *sequence; t < end; ++t) {
+    const std::shared_ptr<const Decisions> passed = m_impl->knownWalk(settings);
+    for (std::int64_t t = passed ? passed->stations.enter(walker, *sequence, first.value) : *sequence; t < end; ++t) {
         job.checkpoint();
         if (t == *std::next(sequence)) {
             walker.reset();
             ++sequence;
         }
-        const RetomatonWalker::Candidates candidates = m_impl->step(walker, t, settings, *known, scratch);
+        const RetomatonWalker::Candidates candidates = m_impl->step(walker, t, settings, *known, {}, scratch);
         if (t >= first.value) {
             step.plan = walker.lastPlan();
             step.ids.assign(candidates.ids.begin(), candidates.ids.end());

@@ -28,11 +28,18 @@ struct ReplayDetail
 /// Thread-safe: evaluate() may be called from several threads at once; work inside uses threadCount() threads, one
 /// sequence per task. Caches what is independent of the settings (which neighbours match the target) and, for the most
 /// recent settings within 256 MB, log p_kNN(target), so that λ costs one pass over 2 numbers a position whatever the
-/// method. k < k_max uses the first k neighbours as the index returned them, whichever distances weigh them.
+/// method. Of the last walks of the automaton it keeps the distances of the pointers: another T then needs no walk, and
+/// another min_knns or max_knns measures only pointers that the last walk did not meet. No answer depends on what is kept.
+/// k < k_max uses the first k neighbours as the index returned them, whichever distances weigh them.
 class Replay
 {
 public:
-    Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct = {});
+    /// Two walks over 25,000 positions with max_knns 1024.
+    static constexpr std::int64_t defaultWalkBytes = std::int64_t(512) << 20;
+
+    /// `walkBytes`: what the distances of all kept walks may take together.
+    Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct = {},
+           std::int64_t walkBytes = defaultWalkBytes);
     ~Replay();
 
     /// Throws BadInput for impossible settings (k above k_max, clusters asked for but absent …), Cancelled.
@@ -45,8 +52,9 @@ public:
     [[nodiscard]] const std::shared_ptr<const Trace> &trace() const;
     [[nodiscard]] const std::shared_ptr<const Clusters> &clusters() const;
 
-    /// The candidates of one position under these settings, as a view shows them: the walk is repeated from the start of
-    /// the position's sequence. Ids, distances, which came from the search, which from a pointer, which from a state.
+    /// The candidates of one position under these settings, as a view shows them. The walk is repeated from the last place
+    /// where an evaluation of late noted how the automaton stood, at most some hundred positions before; without such an
+    /// evaluation from the start of the sequence. Ids, distances, which came from the search, a pointer or a state.
     struct PositionCandidates
     {
         enum class Origin : std::uint8_t { Search, Pointer, State };

@@ -113,6 +113,31 @@ void openAToken(benchmark::State &state)
 }
 BENCHMARK(openAToken)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
+/// The same near the end of a document of 25,000 tokens, which RetoMaton walks from its beginning.
+void openALateToken(benchmark::State &state)
+{
+    static const SyntheticTrace oneDocument(SyntheticTrace::positions);
+    Session session;
+    EvaluationSettings settings;
+    settings.method = Method::Retomaton;
+    settings.temperature = 10;
+    session.setSettings(settings);
+    session.setTrace(TraceSession::fromParts(std::make_shared<Replay>(oneDocument.trace, oneDocument.clusters), nullptr, nullptr, "one document"));
+    NeighboursView view(session);
+    view.resize(900, 700);
+    view.show();
+    waitFor([&] { return session.evaluation() && view.isSettled(); });
+    Inspector &inspector = Inspector::of(session);
+    std::int64_t at = SyntheticTrace::positions;
+    for (auto _ : state) {
+        const Position position(at -= 37);
+        session.selection().lock(position);
+        waitFor([&] { return inspector.inspection() && inspector.inspection()->now.position == position && view.isSettled(); });
+        benchmark::DoNotOptimize(view.grab());
+    }
+}
+BENCHMARK(openALateToken)->Unit(benchmark::kMillisecond)->Iterations(20)->UseRealTime();
+
 /// The cursor over the perplexity line: its layer only.
 void moveTheCursor(benchmark::State &state)
 {

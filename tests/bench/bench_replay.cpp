@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Replay of 25,000 positions × 1,024 neighbours. Promised: λ in 5 ms; T or k in 200 ms; RetoMaton with max_knns 1024 at
-// 10,000 positions a second a core.
+// 10,000 positions a second a core, and another min_knns or max_knns in 1 s.
 #include "base/job.h"
 #include "synthetic_trace.h"
 
@@ -62,9 +62,10 @@ void neighbours(benchmark::State &state)
 }
 BENCHMARK(neighbours)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-/// Arguments: threads (0: all), min_knns (0: ∞), clusters.
+/// A whole walk. Arguments: threads (0: all), min_knns (0: ∞), clusters.
 void retomaton(benchmark::State &state)
 {
+    static const Replay forgetful(syntheticTrace().trace, syntheticTrace().clusters, {}, 0); // so that a new T is a new walk
     const int threads = threadCount();
     if (state.range(0) > 0)
         setThreadCount(int(state.range(0)));
@@ -73,11 +74,11 @@ void retomaton(benchmark::State &state)
     settings.method = Method::Retomaton;
     settings.automaton.minKnns = state.range(1) > 0 ? state.range(1) : AutomatonSettings::alwaysSearch;
     settings.useClusters = state.range(2) != 0;
-    benchmark::DoNotOptimize(replay().evaluate(settings, {}, job));
+    benchmark::DoNotOptimize(forgetful.evaluate(settings, {}, job));
     double foss = 0, candidates = 0;
     for (auto _ : state) {
         settings.temperature = freshTemperature();
-        const EvaluationResult result = replay().evaluate(settings, {.perPosition = true}, job);
+        const EvaluationResult result = forgetful.evaluate(settings, {.perPosition = true}, job);
         foss = result.foss;
         candidates = std::accumulate(result.candidates.begin(), result.candidates.end(), 0.0) / double(result.positions);
     }
@@ -93,6 +94,31 @@ BENCHMARK(retomaton)
     ->Args({1, 0, 1})
     ->Args({1, 1, 0})
     ->Args({0, 1, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+/// Another value after a walk. Arguments: parameter, min_knns.
+enum Parameter { Temperature, MinKnns, MaxKnns };
+void retomatonSlider(benchmark::State &state)
+{
+    JobControl job;
+    EvaluationSettings settings;
+    settings.method = Method::Retomaton;
+    settings.automaton.minKnns = state.range(1);
+    const Replay fresh(syntheticTrace().trace, syntheticTrace().clusters);
+    benchmark::DoNotOptimize(fresh.evaluate(settings, {}, job));
+    for (auto _ : state) {
+        switch (Parameter(state.range(0))) {
+        case Temperature: settings.temperature = freshTemperature(); break;
+        case MinKnns: ++settings.automaton.minKnns; break;
+        case MaxKnns: --settings.automaton.maxKnns; break;
+        }
+        benchmark::DoNotOptimize(fresh.evaluate(settings, {.perPosition = true}, job));
+    }
+}
+BENCHMARK(retomatonSlider)
+    ->ArgNames({"parameter", "min_knns"})
+    ->ArgsProduct({{Temperature, MinKnns, MaxKnns}, {1, 100}})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -66,7 +66,7 @@ Window &window()
     return *instance;
 }
 
-enum Parameter { Lambda, Temperature, K, MinKnns };
+enum Parameter { Lambda, Temperature, K, MinKnns, MaxKnns };
 
 void change(EvaluationSettings &settings, Parameter parameter)
 {
@@ -77,6 +77,7 @@ void change(EvaluationSettings &settings, Parameter parameter)
     case Temperature: settings.temperature = 10 + 1e-3 * step; break;
     case K: settings.k = 1024 - step % 500; break;
     case MinKnns: settings.automaton.minKnns = 1 + step % 1000; break;
+    case MaxKnns: settings.automaton.maxKnns = 1024 - step % 500; break;
     }
 }
 
@@ -106,6 +107,7 @@ BENCHMARK(slider)
     ->Args({K, int(Method::KnnLm), 0})
     ->Args({Temperature, int(Method::Retomaton), 0})
     ->Args({MinKnns, int(Method::Retomaton), 0})
+    ->Args({MaxKnns, int(Method::Retomaton), 0})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -21,12 +21,12 @@ class SyntheticTrace
 {
 public:
     static constexpr std::int32_t entries = 500'000, dimension = 256, states = 5'000, kMax = 1024;
-    static constexpr std::int64_t positions = 25'000, documentLength = 1'000;
+    static constexpr std::int64_t positions = 25'000;
 
     std::shared_ptr<const Trace> trace;
     std::shared_ptr<const Clusters> clusters;
 
-    SyntheticTrace()
+    explicit SyntheticTrace(std::int64_t documentLength = 1'000) : m_documentLength(documentLength)
     {
         std::mt19937_64 random(1);
         makePhrases(random);
@@ -139,7 +139,7 @@ private:
         });
         for (std::int64_t t = 0; t < positions; ++t) {
             m_targets.push_back(evaluation[std::size_t(t)].token);
-            m_documents.push_back(std::int32_t(t / documentLength));
+            m_documents.push_back(std::int32_t(t / m_documentLength));
         }
         m_lm.assign(n, -4.0f);
         m_tokenIndices.resize(n);
@@ -159,6 +159,7 @@ private:
         trace = Trace::fromArrays(a, nullptr, m_datastore);
     }
 
+    const std::int64_t m_documentLength;
     std::vector<std::int32_t> m_phraseStarts, m_phraseTokens;
     std::vector<std::vector<std::int32_t>> m_entriesOfContext;
     std::shared_ptr<const Datastore> m_datastore;

@@ -2,6 +2,7 @@
 #include "jobs/job_manager.h"
 
 #include "base/error.h"
+#include "shell/background.h"
 
 #include <QFutureWatcher>
 #include <QThreadPool>
@@ -164,6 +165,7 @@ void JobManager::startNext()
     const auto &entry = m_private->entries.at(id);
     m_private->control = makeControl(id);
     m_private->watcher.setFuture(QtConcurrent::run(&m_private->pool, [body = entry.body, folder = entry.project, control = m_private->control] {
+        yieldToTheWindow();
         return runBody(body, folder, *control);
     }));
     Q_EMIT jobChanged(id);

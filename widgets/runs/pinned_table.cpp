@@ -73,6 +73,7 @@ void PinnedTable::setUp(QTableView &view)
     header->setSectionsClickable(true);
     header->setSortIndicatorShown(true);
     header->setContextMenuPolicy(Qt::CustomContextMenu);
+    header->setResizeContentsPrecision(0); // fit to the rows on screen: to lay out a thousand rows takes several frames
     connect(header, &QHeaderView::sectionClicked, this, [this, header](int column) { sortBy(column, header->sortIndicatorOrder()); });
     connect(header, &QHeaderView::sectionMoved, this, &PinnedTable::columnsChanged);
     connect(header, &QHeaderView::sectionResized, this, [this] {

@@ -8,6 +8,7 @@
 #include "runs/run_comparison.h"
 #include "runs/runs_export.h"
 #include "runs/tag_delegate.h"
+#include "shell/background.h"
 #include "shell/session.h"
 
 #include <QAction>
@@ -38,6 +39,7 @@ namespace {
 
 constexpr int gap = 6;              // pixels
 constexpr int filterDelayMs = 200;  // after the last key
+constexpr int saveDelayMs = 500;    // after the last column; each saving writes a file
 constexpr std::size_t mostCompared = 16;
 const QString settingsGroup = QStringLiteral("runs");
 
@@ -107,7 +109,11 @@ RunsView::RunsView(Session &session, QWidget *parent)
     QSettings settings;
     settings.beginGroup(settingsGroup);
     m_table->restore(settings);
-    connect(m_table, &PinnedTable::columnsChanged, this, &RunsView::saveColumns);
+    m_savingColumns = new QTimer(this);
+    m_savingColumns->setSingleShot(true);
+    m_savingColumns->setInterval(saveDelayMs);
+    connect(m_savingColumns, &QTimer::timeout, this, &RunsView::saveColumns);
+    connect(m_table, &PinnedTable::columnsChanged, m_savingColumns, qOverload<>(&QTimer::start));
     connect(m_table, &PinnedTable::activated, this, [this](const QModelIndex &index) {
         if (index.column() != RunsModel::Star)
             openRun(m_model->runAt(m_order->mapToSource(index).row()).id);
@@ -135,7 +141,11 @@ RunsView::RunsView(Session &session, QWidget *parent)
     refresh();
 }
 
-RunsView::~RunsView() = default;
+RunsView::~RunsView()
+{
+    if (m_savingColumns->isActive())
+        saveColumns();
+}
 
 QWidget *RunsView::buildFilterBar()
 {
@@ -333,7 +343,7 @@ void RunsView::showTable(Table table)
     // Freeing 10,000 configurations takes longer than a frame: the last snapshot goes on a worker thread.
     auto gone = std::pair(std::exchange(m_snapshot, std::move(table.snapshot)), m_model->items());
     m_model->update(std::move(table.items));
-    QThreadPool::globalInstance()->start([last = std::move(gone)] {});
+    backgroundPool().start([last = std::move(gone)] {});
     // A wrong filter keeps what is shown: it is usually half-written.
     m_problem->setVisible(!table.filterError.isEmpty());
     m_problem->setText(QStringLiteral("⚠ ") + table.filterError);

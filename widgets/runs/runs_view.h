@@ -17,6 +17,7 @@ class QLineEdit;
 class QPlainTextEdit;
 class QSplitter;
 class QTableView;
+class QTimer;
 
 namespace retoscope {
 
@@ -98,6 +99,7 @@ private:
     QLineEdit *m_filter = nullptr;
     QCheckBox *m_archived = nullptr;
     QLabel *m_problem = nullptr, *m_count = nullptr;
+    QTimer *m_savingColumns = nullptr;
     QSplitter *m_splitter = nullptr;
     QWidget *m_detail = nullptr;
     QLabel *m_detailTitle = nullptr;

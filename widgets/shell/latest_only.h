@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/job.h"
+#include "shell/background.h"
 
 #include <functional>
 #include <memory>
@@ -29,7 +30,7 @@ class LatestOnly : public QObject
 public:
     using Question = std::function<Answer(JobControl &)>;
 
-    explicit LatestOnly(QObject *parent = nullptr, QThreadPool *pool = QThreadPool::globalInstance()) : QObject(parent), m_pool(pool) {}
+    explicit LatestOnly(QObject *parent = nullptr, QThreadPool *pool = &backgroundPool()) : QObject(parent), m_pool(pool) {}
     ~LatestOnly() override
     {
         m_onAnswer = {};

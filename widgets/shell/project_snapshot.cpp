@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ledger/project.h"
+#include "shell/background.h"
 
 #include <QFutureWatcher>
 #include <QTimer>
@@ -82,7 +83,7 @@ void ProjectWatcher::refresh()
 {
     if (m_private->folder.empty() || m_private->watcher.isRunning())
         return;
-    m_private->watcher.setFuture(QtConcurrent::run(readIfChanged, m_private->folder, m_private->shownCounter));
+    m_private->watcher.setFuture(QtConcurrent::run(&backgroundPool(), readIfChanged, m_private->folder, m_private->shownCounter));
 }
 
 std::shared_ptr<const ProjectSnapshot> ProjectWatcher::read(const std::filesystem::path &folder)

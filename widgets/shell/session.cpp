@@ -2,6 +2,11 @@
 #include "shell/session.h"
 
 #include "base/error.h"
+#include "shell/background.h"
+
+#include <QThreadPool>
+
+#include <utility>
 
 namespace retoscope {
 
@@ -25,7 +30,7 @@ Session::Session(QObject *parent) : QObject(parent)
     const auto showBusy = [this](bool) { Q_EMIT busyChanged(m_opening.isBusy() || m_replaying.isBusy()); };
 
     connect(&m_watcher, &ProjectWatcher::snapshotReady, this, [this](const auto &snapshot) {
-        m_snapshot = snapshot;
+        setSnapshot(snapshot);
         Q_EMIT projectChanged();
     });
     connect(&m_watcher, &ProjectWatcher::failed, this, &Session::projectUnavailable);
@@ -56,12 +61,18 @@ Session::~Session() = default;
 void Session::openProject(const std::filesystem::path &folder)
 {
     m_folder = folder;
-    m_snapshot.reset();
+    setSnapshot(nullptr);
     m_undoStack.clear();
     m_opening.cancel();
     setTrace(nullptr);
     Q_EMIT projectChanged();
     m_watcher.open(folder);
+}
+
+void Session::setSnapshot(std::shared_ptr<const ProjectSnapshot> snapshot)
+{
+    // To free ten thousand runs takes longer than a frame: the old ones are let go on a worker.
+    backgroundPool().start([last = std::exchange(m_snapshot, std::move(snapshot))] {});
 }
 
 void Session::refreshProject()

@@ -92,6 +92,7 @@ Q_SIGNALS:
 
 private:
     void replay();
+    void setSnapshot(std::shared_ptr<const ProjectSnapshot> snapshot);
 
     std::filesystem::path m_folder, m_description;
     QString m_clusters;

@@ -100,12 +100,12 @@ struct SmallWorld
         return a;
     }
 
-    [[nodiscard]] Replay replay() const
+    [[nodiscard]] Replay replay(std::int64_t walkBytes = Replay::defaultWalkBytes) const
     {
         return Replay(trace, clusters, [this](std::span<const std::int32_t> wanted, float *out) {
             for (const std::int32_t id : wanted)
                 out = std::copy_n(decoded.begin() + id * dimension, dimension, out);
-        });
+        }, walkBytes);
     }
 };
 

@@ -194,7 +194,10 @@ private Q_SLOTS:
     void helpedHurtAndOracle();
     void temperaturesAtOnce();
     void manyThreadsAtOnce();
+    void temperatureNeedsNoWalk();
+    void keptWalksChangeNoAnswer();
     void candidatesOfAPosition();
+    void latePositionsNeedNoWholeWalk();
     void cancelled();
     void impossibleSettings_data();
     void impossibleSettings();
@@ -372,6 +375,50 @@ void ReplayTest::manyThreadsAtOnce()
     QCOMPARE(wrong.load(), 0);
 }
 
+/// λ and T weigh what a walk has gathered; what is dropped for want of memory is walked again.
+void ReplayTest::temperatureNeedsNoWalk()
+{
+    int reports = 0;
+    JobControl counting([&](const Progress &progress) { reports += progress.stage == "walking the automaton"; });
+    for (const std::int64_t walkBytes : {Replay::defaultWalkBytes, std::int64_t(0)}) {
+        const Replay replay = m_world.replay(walkBytes);
+        EvaluationSettings s = settings(Method::Retomaton);
+        (void)replay.evaluate(s, {}, counting);
+        QVERIFY(reports > 0);
+        reports = 0;
+        s.temperature = 3.5;
+        const EvaluationResult weighed = replay.evaluate(s, everything, counting);
+        s.lambda = 0.7;
+        (void)replay.evaluate(s, {}, counting);
+        QCOMPARE(reports > 0, walkBytes == 0);
+        s.lambda = weighed.settings.lambda;
+        const EvaluationResult walked = m_world.replay().evaluate(s, everything, m_job);
+        QCOMPARE(weighed.logProbs, walked.logProbs);
+        QCOMPARE(weighed.knnLogProbs, walked.knnLogProbs);
+        QCOMPARE(weighed.candidates, walked.candidates);
+        QCOMPARE(weighed.searches, walked.searches);
+    }
+}
+
+/// Whatever was walked before, the numbers are those of a replay that knows nothing.
+void ReplayTest::keptWalksChangeNoAnswer()
+{
+    std::mt19937 random(5);
+    EvaluationSettings s = settings(Method::Retomaton);
+    for (int step = 0; step < 200; ++step) {
+        switch (random() % 5) {
+        case 0: s.automaton.minKnns = 1 + std::int64_t(random() % 12); break;
+        case 1: s.automaton.maxKnns = 4 + std::int32_t(random() % 30); break;
+        case 2: s.temperature = 1 + double(random() % 8); break;
+        case 3: s.distances = random() % 2 ? DistanceSource::Exact : DistanceSource::Index; break;
+        default: s.k = 1 + std::int32_t(random() % SmallWorld::kMax); break;
+        }
+        const EvaluationResult ours = m_replay.evaluate(s, everything, m_job), fresh = m_world.replay().evaluate(s, everything, m_job);
+        QCOMPARE(ours.logProbs, fresh.logProbs);
+        QCOMPARE(ours.survivors, fresh.survivors);
+    }
+}
+
 void ReplayTest::candidatesOfAPosition()
 {
     using Origin = Replay::PositionCandidates::Origin;
@@ -395,6 +442,26 @@ void ReplayTest::candidatesOfAPosition()
     }
     QVERIFY(sawAll[0] && sawAll[1] && sawAll[2]);
     QVERIFY_EXCEPTION_THROWN(m_replay.candidatesAt(Position(SmallWorld::positions), s), Error);
+}
+
+/// A walk that begins where an evaluation passed by ends like one from the beginning of the sequence.
+void ReplayTest::latePositionsNeedNoWholeWalk()
+{
+    EvaluationSettings s = settings(Method::Retomaton);
+    for (const StateOrder order : {StateOrder::Count, StateOrder::Random}) {
+        s.automaton.order = order;
+        s.temperature = 2;
+        (void)m_replay.evaluate(s, everything, m_job);
+        s.temperature = 3; // another T walks the same way
+        for (const std::int64_t t : {3, 64, 65, 128, 129, 130, 131, 191, 192, 200, 239}) {
+            const auto resumed = m_replay.candidatesAt(Position(t), s);
+            const auto whole = m_world.replay().candidatesAt(Position(t), s);
+            QCOMPARE(resumed.ids, whole.ids);
+            QCOMPARE(resumed.distances, whole.distances);
+            QCOMPARE(resumed.weights, whole.weights);
+            QCOMPARE(resumed.plan.pointers, whole.plan.pointers);
+        }
+    }
 }
 
 void ReplayTest::cancelled()
