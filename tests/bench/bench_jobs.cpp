@@ -18,6 +18,7 @@
 #include <QTimer>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <vector>
@@ -77,6 +78,10 @@ int main(int argc, char **argv)
             if (!silences.contains(stage))
                 order.push_back(stage);
             silences[stage].all.push_back(ms);
+            if (ms > 50) { // on the clock of `perf record -k CLOCK_MONOTONIC`, which tells what the thread did
+                const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
+                std::printf("%.3f s: %.1f ms while %s\n", now.count(), ms, stage.c_str());
+            }
         });
         beat.start(beatMs);
         QObject::connect(&session.jobs(), &JobManager::jobFinished, &application, [&](int id) {
