@@ -91,6 +91,7 @@ Manifest readManifest(const fs::path &folder, std::string_view format, int newes
             const auto size = fs::file_size(folder / name, code);
             if (code)
                 fail(ErrorKind::Corrupt, "{} is missing although {} lists it; build the artefact again.", (folder / name).string(), path.string());
+            static_cast<void>(entry.at("xxh3").get_ref<const std::string &>()); // verifyFiles() relies on it
             const auto promised = entry.at("bytes").get<std::uint64_t>();
             if (size != promised)
                 fail(ErrorKind::Corrupt, "{} is {} bytes long, but its manifest says {}; build the artefact again.", (folder / name).string(), size, promised);

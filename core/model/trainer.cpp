@@ -369,11 +369,17 @@ TrainReport Trainer::run()
     makeFolder(m_folder);
     const FolderLock lock(m_folder);
     if (fs::exists(m_folder / "training.json")) {
-        const Json summary = Json::parse(readFile(m_folder / "training.json"));
-        requireSame("training run", m_identity, summary.at("identity").get<std::string>(),
-                    "train into another folder, or delete this one");
-        fs::remove(statePath()); // left by a kill right after the summary was written
-        return summary.at("report").get<TrainReport>();
+        const fs::path path = m_folder / "training.json";
+        try {
+            const Json summary = Json::parse(readFile(path));
+            requireSame("training run", m_identity, summary.at("identity").get<std::string>(),
+                        "train into another folder, or delete this one");
+            const auto report = summary.at("report").get<TrainReport>();
+            fs::remove(statePath()); // left by a kill right after the summary was written
+            return report;
+        } catch (const Json::exception &) {
+            fail(ErrorKind::Corrupt, "{} is no longer what training wrote; train into another folder, or delete this one.", path.string());
+        }
     }
     std::optional<OneThreadEach> oneThreadEach;
     if (m_replicas.size() > 1)

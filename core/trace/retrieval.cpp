@@ -34,7 +34,12 @@ KeyTap tapOf(const Datastore &datastore)
     const Json &identity = datastore.manifest().identity;
     if (!identity.contains("tap"))
         return {};
-    return {.place = tapPlaceFromString(identity.at("tap").get<std::string>()), .layer = identity.value("layer", -1)};
+    try {
+        return {.place = tapPlaceFromString(identity.at("tap").get<std::string>()), .layer = identity.value("layer", -1)};
+    } catch (const Json::exception &) {
+        fail(ErrorKind::Corrupt, "The manifest of the datastore {} does not name its tap as a text and its layer as a number; build the datastore again.",
+             datastore.folder().string());
+    }
 }
 
 void requireMatching(const LanguageModel &model, const Datastore &datastore, const Index &index)

@@ -269,6 +269,10 @@ private Q_SLOTS:
             writeManifest(odd, artefact);
             QVERIFY(sentence([&] { readManifest(artefact, "retoscope-test", 1); }).contains("must be JSON objects"));
         }
+        Manifest unchecked = manifest;
+        unchecked.files["data.bin"].erase("xxh3");
+        writeManifest(unchecked, artefact);
+        QVERIFY(sentence([&] { readManifest(artefact, "retoscope-test", 1); }).contains("lacks a required field"));
         for (const char *broken : {"", "[]", "{}", "{\"format\": 3}", "not json", "{\"format\":\"retoscope-test\",\"version\":\"x\"}"}) {
             writeFileAtomically(artefact / "manifest.json", broken);
             QVERIFY2(sentence([&] { readManifest(artefact, "retoscope-test", 1); }) != QStringLiteral("no error"), broken);
