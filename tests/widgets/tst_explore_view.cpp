@@ -438,6 +438,39 @@ private Q_SLOTS:
         QCOMPARE(model.rowCount(), 0);
     }
 
+    void neighboursOfTheKeptSettingStandBeside()
+    {
+        Shown<NeighboursView> shown(smallText());
+        QVERIFY(shown.settle());
+        shown.session.selection().lock(Position(2)); // squared distances 0, 1, 4, 9, 16, 25
+        QTRY_COMPARE(shown.neighbours().model()->rowCount(), 6);
+        QTreeView &table = shown.neighbours();
+        QVERIFY(table.isColumnHidden(NeighboursModel::KeptWeight));
+        EvaluationSettings kept = shown.session.settings();
+        kept.k = 2;
+        kept.temperature = 10;
+        shown.session.compareWith(kept);
+        QTRY_VERIFY(!table.isColumnHidden(NeighboursModel::KeptWeight) && shown.view.isSettled());
+        table.model()->sort(NeighboursModel::Distance, Qt::AscendingOrder);
+        QStringList weights;
+        for (int row = 0; row < 6; ++row)
+            weights << table.model()->index(row, NeighboursModel::KeptWeight).data().toString();
+        // 1 / (1 + exp(−0.1)) and the rest of it
+        QCOMPARE(weights, (QStringList{QStringLiteral("52.5 %"), QStringLiteral("47.5 %"), QStringLiteral("–"), QStringLiteral("–"), QStringLiteral("–"), QStringLiteral("–")}));
+        DistributionsModel model;
+        const QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+        const auto inspection = Inspector::of(shown.session).inspection();
+        model.setInspection(inspection);
+        const QVariant same = model.index(model.targetRow(), DistributionsModel::Mixed).data(DistributionsModel::KeptRole);
+        QVERIFY(same.isValid());
+        QCOMPARE(same.toDouble(), std::exp(inspection->kept->mixedLogProb));
+        QVERIFY(same.toDouble() != model.index(model.targetRow(), DistributionsModel::Mixed).data(DistributionsModel::MixedRole).toDouble());
+        shown.session.clearComparison();
+        QTRY_VERIFY(table.isColumnHidden(NeighboursModel::KeptWeight));
+        model.setInspection(Inspector::of(shown.session).inspection());
+        QVERIFY(!model.index(0, DistributionsModel::Mixed).data(DistributionsModel::KeptRole).isValid());
+    }
+
     void aNeighbourIsSwitchedOff()
     {
         Shown<NeighboursView> shown(smallText());

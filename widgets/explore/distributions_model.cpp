@@ -33,7 +33,7 @@ QString DistributionsModel::probabilityText(double probability)
 void DistributionsModel::setInspection(std::shared_ptr<const Inspection> inspection)
 {
     const auto sameTokens = [&] {
-        return m_inspection && inspection && m_inspection->trace == inspection->trace
+        return m_inspection && inspection && m_inspection->trace == inspection->trace && (m_inspection->kept == nullptr) == (inspection->kept == nullptr)
                && std::ranges::equal(m_inspection->now.tokens, inspection->now.tokens, {}, &InspectedToken::token, &InspectedToken::token);
     };
     if (sameTokens()) { // a slider moved a little: the view keeps its place
@@ -56,6 +56,15 @@ int DistributionsModel::targetRow() const
     return target == tokens.end() ? -1 : static_cast<int>(target - tokens.begin());
 }
 
+double DistributionsModel::keptProbability(TokenId token) const
+{
+    if (!m_inspection->kept)
+        return std::nan("");
+    const auto &tokens = m_inspection->kept->tokens;
+    const auto found = std::ranges::find(tokens, token, &InspectedToken::token);
+    return found == tokens.end() ? std::nan("") : found->mixed;
+}
+
 int DistributionsModel::rowCount(const QModelIndex &parent) const
 {
     return parent.isValid() || !m_inspection ? 0 : static_cast<int>(m_inspection->now.tokens.size());
@@ -75,6 +84,7 @@ QVariant DistributionsModel::data(const QModelIndex &index, int role) const
     case LmRole: return token.lm;
     case KnnRole: return token.knn;
     case MixedRole: return token.mixed;
+    case KeptRole: return m_inspection->kept ? QVariant(keptProbability(token.token)) : QVariant();
     case IsTargetRole: return token.isTarget;
     case Qt::TextAlignmentRole:
         return QVariant::fromValue(Qt::AlignVCenter | (index.column() == Token ? Qt::AlignLeft : Qt::AlignRight));
@@ -99,6 +109,7 @@ QVariant DistributionsModel::data(const QModelIndex &index, int role) const
     case Lm: return probabilityText(token.lm);
     case Knn: return probabilityText(token.knn);
     case Mixed: return probabilityText(token.mixed);
+    case KeptMixed: return m_inspection->kept ? probabilityText(keptProbability(token.token)) : QString();
     case LmRank: return rankText(token.lmRank, false);
     case KnnRank: return rankText(token.knnRank, true);
     case MixedRank: return rankText(token.mixedRank, false);
@@ -121,6 +132,7 @@ QVariant DistributionsModel::headerData(int section, Qt::Orientation orientation
     case Lm: return tr("p(LM)");
     case Knn: return tr("p(kNN)");
     case Mixed: return tr("p(mixed)");
+    case KeptMixed: return tr("p(kept)");
     case LmRank: return tr("rank LM");
     case KnnRank: return tr("rank kNN");
     case MixedRank: return tr("rank mixed");

@@ -14,8 +14,8 @@ class DistributionsModel : public QAbstractTableModel
     Q_OBJECT
 
 public:
-    enum Column { Token, Mixed, Lm, Knn, MixedRank, LmRank, KnnRank, ColumnCount };
-    enum Role { LmRole = Qt::UserRole, KnnRole, MixedRole, IsTargetRole }; ///< probabilities (NaN: not recorded), and bool
+    enum Column { Token, Mixed, Lm, Knn, KeptMixed, MixedRank, LmRank, KnnRank, ColumnCount };
+    enum Role { LmRole = Qt::UserRole, KnnRole, MixedRole, KeptRole, IsTargetRole }; ///< probabilities (NaN: not recorded; no KeptRole: nothing is compared), and bool
 
     using QAbstractTableModel::QAbstractTableModel;
 
@@ -31,6 +31,9 @@ public:
     static QString probabilityText(double probability);
 
 private:
+    /// Of the mixture under the setting that is compared with; NaN: not recorded, or nothing is compared.
+    [[nodiscard]] double keptProbability(TokenId token) const;
+
     std::shared_ptr<const Inspection> m_inspection;
 };
 

@@ -28,7 +28,7 @@ namespace {
 constexpr int gap = 6;
 constexpr double smallFont = 0.82;
 constexpr double decades = 6; // of the logarithmic bars
-constexpr int lmSeries = 0, knnSeries = 1, mixedSeries = 2;
+constexpr int lmSeries = 0, knnSeries = 1, mixedSeries = 2, comparedSeries = 3;
 
 QFont smaller(QFont font)
 {
@@ -52,7 +52,8 @@ double BarsDelegate::length(double probability, bool logarithmic)
 
 QSize BarsDelegate::sizeHint(const QStyleOptionViewItem &option, const QModelIndex &index) const
 {
-    return {QStyledItemDelegate::sizeHint(option, index).width(), 3 * QFontMetrics(smaller(option.font)).height() + 6};
+    const int bars = index.data(DistributionsModel::KeptRole).isValid() ? 4 : 3;
+    return {QStyledItemDelegate::sizeHint(option, index).width(), bars * QFontMetrics(smaller(option.font)).height() + 6};
 }
 
 void BarsDelegate::paint(QPainter *painter, const QStyleOptionViewItem &option, const QModelIndex &index) const
@@ -69,9 +70,13 @@ void BarsDelegate::paint(QPainter *painter, const QStyleOptionViewItem &option, 
     const QRect room = option.rect.adjusted(4, 3, -4, -3);
     const int full = std::max(room.width() - numberWidth, 10);
     const bool selected = option.state & QStyle::State_Selected;
-    const std::array<std::pair<int, int>, 3> bars = {{{DistributionsModel::LmRole, lmSeries}, {DistributionsModel::KnnRole, knnSeries}, {DistributionsModel::MixedRole, mixedSeries}}};
+    const std::array<std::pair<int, int>, 4> bars = {
+        {{DistributionsModel::LmRole, lmSeries}, {DistributionsModel::KnnRole, knnSeries}, {DistributionsModel::MixedRole, mixedSeries}, {DistributionsModel::KeptRole, comparedSeries}}};
     for (std::size_t i = 0; i < bars.size(); ++i) {
-        const double probability = index.data(bars[i].first).toDouble();
+        const QVariant known = index.data(bars[i].first);
+        if (!known.isValid()) // nothing is compared
+            continue;
+        const double probability = known.toDouble();
         const int top = room.top() + static_cast<int>(i) * line;
         const double width = length(probability, m_logarithmic) * full;
         painter->fillRect(QRectF(room.left(), top + 2, std::max(width, probability > 0 ? 1.0 : 0.0), line - 4), seriesColor(bars[i].second, option.palette));
@@ -111,7 +116,7 @@ DistributionsView::DistributionsView(Session &session, QWidget *parent)
     m_table->setAlternatingRowColors(true);
     m_table->setAllColumnsShowFocus(true);
     m_table->setFrameShape(QFrame::NoFrame);
-    for (const int column : {DistributionsModel::Lm, DistributionsModel::Knn})
+    for (const int column : {DistributionsModel::Lm, DistributionsModel::Knn, DistributionsModel::KeptMixed})
         m_table->setColumnHidden(column, true); // they are bars in the mixture's column, and columns of the exported table
     QHeaderView *header = m_table->header();
     header->setStretchLastSection(false);
@@ -187,6 +192,12 @@ QString DistributionsView::summaryOf(const Inspection &inspection) const
         html += row(knnSeries, tr("kNN"), text(target->knn), rank(target->knnRank, tr("no neighbour has it")), nats(now.knnEntropy));
     // The mixture's entropy needs the LM's whole distribution, of which a trace holds the leading candidates.
     html += row(mixedSeries, tr("mixture"), text(target->mixed), rank(target->mixedRank, lower), nats(std::nan("")));
+    if (inspection.kept) {
+        const auto &kept = inspection.kept->tokens;
+        const auto same = std::ranges::find_if(kept, &InspectedToken::isTarget);
+        if (same != kept.end())
+            html += row(comparedSeries, tr("kept mixture"), text(same->mixed), rank(same->mixedRank, lower), nats(std::nan("")));
+    }
     return html + QStringLiteral("</table>");
 }
 
@@ -204,7 +215,12 @@ void DistributionsView::exportTo(const QString &file, const QSize &size)
     }
     if (!m_inspector.inspection())
         fail(ErrorKind::NotFound, "There are no distributions to export; choose a token first.");
-    exportTable(m_model, file);
+    QList<int> columns;
+    for (int column = 0; column < m_model.columnCount(); ++column) {
+        if (column != DistributionsModel::KeptMixed || m_inspector.inspection()->kept)
+            columns << column;
+    }
+    exportTable(m_model, file, columns);
 }
 
 bool DistributionsView::isSettled() const

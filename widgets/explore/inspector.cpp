@@ -4,15 +4,17 @@
 #include "explore/token_cells.h"
 
 #include <cmath>
+#include <optional>
 
 namespace retoscope {
 
 namespace {
 
-constexpr std::int32_t topTokens = 24; // of each distribution
+constexpr std::int32_t topTokens = 24;      // of each distribution
+constexpr std::int32_t keptTopTokens = 256; // so that what one setting shows is found under the other
 
 std::shared_ptr<const Inspection> inspectInBackground(const std::shared_ptr<const TraceSession> &trace, Position position, const EvaluationSettings &settings,
-                                                      const std::set<EntryId> &switchedOff)
+                                                      const std::optional<EvaluationSettings> &kept, const std::set<EntryId> &switchedOff)
 {
     auto inspection = std::make_shared<Inspection>();
     inspection->trace = trace;
@@ -22,6 +24,8 @@ std::shared_ptr<const Inspection> inspectInBackground(const std::shared_ptr<cons
     inspection->now = inspect(trace->replay(), position, settings, off, topTokens);
     if (!off.empty())
         inspection->all = std::make_shared<const PositionInspection>(inspect(trace->replay(), position, settings, {}, topTokens));
+    if (kept)
+        inspection->kept = std::make_shared<const PositionInspection>(inspect(trace->replay(), position, *kept, {}, keptTopTokens));
     for (const InspectedNeighbour &neighbour : inspection->now.neighbours)
         inspection->values.push_back(tokenLabel(trace->tokenText(neighbour.value), neighbour.value));
     return inspection;
@@ -56,6 +60,7 @@ Inspector::Inspector(Session &session) : QObject(&session), m_session(session)
     m_asking.onBusy([this](bool busy) { Q_EMIT busyChanged(busy); });
     connect(&session.selection(), &Selection::focusedChanged, this, &Inspector::focus);
     connect(&session, &Session::evaluationChanged, this, &Inspector::ask);
+    connect(&session, &Session::comparisonChanged, this, &Inspector::ask);
     connect(&session, &Session::traceChanged, this, &Inspector::focus);
     focus();
 }
@@ -77,9 +82,10 @@ void Inspector::ask()
     }
     if (!m_views.empty() && m_unwanted == m_views)
         return;
-    const auto &evaluation = m_session.evaluation();
+    const auto &evaluation = m_session.evaluation(), &comparison = m_session.comparison();
     m_asking.ask([trace = m_session.trace(), position = m_position, off = m_switchedOff,
-                  settings = evaluation ? evaluation->result.settings : m_session.settings()](JobControl &) { return inspectInBackground(trace, position, settings, off); });
+                  settings = evaluation ? evaluation->result.settings : m_session.settings(),
+                  kept = comparison ? std::optional(comparison->result.settings) : std::nullopt](JobControl &) { return inspectInBackground(trace, position, settings, kept, off); });
 }
 
 void Inspector::setSwitchedOff(const std::vector<EntryId> &entries, bool off)

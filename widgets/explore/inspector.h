@@ -18,6 +18,7 @@ struct Inspection
     std::vector<QString> values; ///< of the neighbours, as tokenLabel() gives them
     PositionInspection now;                        ///< without the neighbours that are switched off
     std::shared_ptr<const PositionInspection> all; ///< with every neighbour; null when none is switched off
+    std::shared_ptr<const PositionInspection> kept; ///< under the setting that is compared with; null: nothing is compared
 
     /// Of the position's own token under the mixture, before and after the switching off.
     [[nodiscard]] double probabilityBefore() const;

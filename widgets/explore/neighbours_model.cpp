@@ -6,7 +6,6 @@
 #include <QLocale>
 
 #include <algorithm>
-#include <numeric>
 
 namespace retoscope {
 
@@ -31,7 +30,7 @@ QString originName(Replay::PositionCandidates::Origin origin)
 
 bool isNumber(int column)
 {
-    return column == NeighboursModel::Rank || column == NeighboursModel::Distance || column == NeighboursModel::Weight || column == NeighboursModel::Place;
+    return column == NeighboursModel::Rank || column == NeighboursModel::Distance || column == NeighboursModel::Weight || column == NeighboursModel::KeptWeight || column == NeighboursModel::Place;
 }
 
 QString percent(double share)
@@ -77,10 +76,14 @@ void NeighboursModel::setInspection(std::shared_ptr<const Inspection> inspection
         m_largestWeight = std::max(m_largestWeight, (*neighbours)[i].weight);
     if (sameRows) {
         m_inspection = std::move(inspection);
-        for (std::size_t i = 0; i < m_rows.size(); ++i)
-            m_rows[i].neighbour = (*neighbours)[i];
-        for (Group &group : m_groups)
-            group.weight = std::accumulate(group.rows.begin(), group.rows.end(), 0.0, [this](double sum, int row) { return sum + m_rows[static_cast<std::size_t>(row)].neighbour.weight; });
+        weigh();
+        for (Group &group : m_groups) {
+            group.weight = group.keptWeight = 0;
+            for (const int row : group.rows) {
+                group.weight += m_rows[static_cast<std::size_t>(row)].neighbour.weight;
+                group.keptWeight += m_rows[static_cast<std::size_t>(row)].keptWeight;
+            }
+        }
         announceAll({});
         return;
     }
@@ -93,11 +96,27 @@ void NeighboursModel::setInspection(std::shared_ptr<const Inspection> inspection
     for (std::size_t i = 0; neighbours && i < neighbours->size(); ++i) {
         const InspectedNeighbour &neighbour = (*neighbours)[i];
         const TraceSession &trace = *m_inspection->trace;
-        m_rows.push_back({neighbour, m_inspection->values[i], trace.datastore().documentOf(neighbour.entry),
+        m_rows.push_back({neighbour, 0, m_inspection->values[i], trace.datastore().documentOf(neighbour.entry),
                           trace.datastore().tokenIndex(neighbour.entry)});
     }
+    weigh();
     arrange();
     endResetModel();
+}
+
+void NeighboursModel::weigh()
+{
+    if (!m_inspection)
+        return;
+    QHash<qint64, double> kept;
+    if (m_inspection->kept) {
+        for (const InspectedNeighbour &neighbour : m_inspection->kept->neighbours)
+            kept[neighbour.entry.value] += neighbour.weight; // parity mode counts an entry twice
+    }
+    for (std::size_t i = 0; i < m_rows.size(); ++i) {
+        m_rows[i].neighbour = m_inspection->now.neighbours[i];
+        m_rows[i].keptWeight = kept.value(m_rows[i].neighbour.entry.value, 0);
+    }
 }
 
 void NeighboursModel::setGrouping(Grouping grouping)
@@ -186,6 +205,8 @@ bool NeighboursModel::less(int left, int right) const
         return a.neighbour.distance < b.neighbour.distance;
     case Weight:
         return a.neighbour.weight < b.neighbour.weight;
+    case KeptWeight:
+        return a.keptWeight < b.keptWeight;
     case Value:
         return a.value.compare(b.value, Qt::CaseInsensitive) < 0;
     case DocumentTitle:
@@ -224,6 +245,7 @@ void NeighboursModel::arrange()
         Group &group = m_groups[groupOf.value(key)];
         group.rows.push_back(index);
         group.weight += row.neighbour.weight;
+        group.keptWeight += row.keptWeight;
         group.distance = std::min(group.distance, row.neighbour.distance);
     }
     const auto before = [this](const Group &a, const Group &b) {
@@ -235,6 +257,8 @@ void NeighboursModel::arrange()
             return a.title.compare(b.title, Qt::CaseInsensitive) < 0;
         case Weight:
             return a.weight < b.weight;
+        case KeptWeight:
+            return a.keptWeight < b.keptWeight;
         default:
             return a.weight > b.weight; // the heaviest first
         }
@@ -397,6 +421,8 @@ QVariant NeighboursModel::neighbourData(const Row &row, int column, int role) co
         return locale.toString(neighbour.distance, 'g', 5);
     case Weight:
         return isOff(neighbour.entry) ? tr("off") : percent(neighbour.weight);
+    case KeptWeight:
+        return row.keptWeight > 0 ? percent(row.keptWeight) : QStringLiteral("–");
     case Value:
         return neighbour.isTarget ? row.value + QStringLiteral(" ✓") : row.value;
     case Context: {
@@ -450,6 +476,8 @@ QVariant NeighboursModel::groupData(const Group &group, int column, int role) co
         return tr("≥ %1").arg(locale.toString(group.distance, 'g', 5));
     case Weight:
         return percent(group.weight);
+    case KeptWeight:
+        return group.keptWeight > 0 ? percent(group.keptWeight) : QStringLiteral("–");
     case Value:
         return m_grouping == Grouping::Value ? group.title : QString();
     case DocumentTitle:
@@ -485,12 +513,13 @@ QVariant NeighboursModel::headerData(int section, Qt::Orientation orientation, i
     if (role == Qt::TextAlignmentRole)
         return QVariant::fromValue(Qt::AlignVCenter | (isNumber(section) ? Qt::AlignRight : section == Context ? Qt::AlignHCenter : Qt::AlignLeft));
     if (role == Qt::InitialSortOrderRole)
-        return section == Weight ? Qt::DescendingOrder : Qt::AscendingOrder;
+        return section == Weight || section == KeptWeight ? Qt::DescendingOrder : Qt::AscendingOrder;
     if (role == Qt::ToolTipRole) {
         switch (section) {
         case Rank: return tr("Order in which the index returned them; untick to leave one out");
         case Distance: return tr("Squared L2 distance, or the negated inner product, between the query and the key");
         case Weight: return tr("Share of p(kNN): softmax of −distance/T");
+        case KeptWeight: return tr("The same under the setting that is compared with; –: not among its candidates");
         case Value: return tr("The token that followed there; ✓ is the true next token");
         case Place: return tr("Index in the datastore's token stream");
         case Origin: return tr("Found by the search, by following a pointer, or as a member of a state");
@@ -503,6 +532,7 @@ QVariant NeighboursModel::headerData(int section, Qt::Orientation orientation, i
     case Rank: return tr("Rank");
     case Distance: return tr("Distance");
     case Weight: return tr("Weight");
+    case KeptWeight: return tr("Kept");
     case Value: return tr("Value");
     case Context: return tr("left context · value · right context");
     case DocumentTitle: return tr("Document");

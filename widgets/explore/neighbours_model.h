@@ -18,7 +18,7 @@ class NeighboursModel : public QAbstractItemModel
     Q_OBJECT
 
 public:
-    enum Column { Rank, Weight, Distance, Value, Context, DocumentTitle, Place, Origin, ColumnCount };
+    enum Column { Rank, Weight, KeptWeight, Distance, Value, Context, DocumentTitle, Place, Origin, ColumnCount };
     enum Role {
         EntryRole = Qt::UserRole, ///< qint64; −1 for a group
         WeightRole,               ///< double, [0, 1]
@@ -71,6 +71,7 @@ private:
     struct Row
     {
         InspectedNeighbour neighbour;
+        double keptWeight = 0; ///< under the setting that is compared with; 0: it is no candidate there
         QString value;
         DocumentId document;
         std::int64_t tokenIndex = 0;
@@ -79,7 +80,7 @@ private:
     {
         QString title;
         std::vector<int> rows; ///< indices into m_rows, in the order of the sort
-        double weight = 0, distance = 0;
+        double weight = 0, keptWeight = 0, distance = 0;
     };
     using Contexts = std::vector<std::pair<EntryId, ContextText>>;
 
@@ -87,6 +88,7 @@ private:
     [[nodiscard]] const ContextText *contextOf(EntryId entry) const;
     void want(EntryId entry) const;
     void fetch();
+    void weigh(); ///< takes weights and ranks of the rows from the inspection
     void arrange();
     [[nodiscard]] bool passes(const Row &row) const;
     [[nodiscard]] bool less(int left, int right) const;

@@ -121,12 +121,13 @@ void NeighboursView::buildTable()
     header->setStretchLastSection(false);
     header->setSectionsMovable(true);
     const int digit = fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    const std::pair<int, int> widths[] = {{NeighboursModel::Rank, 9}, {NeighboursModel::Weight, 9}, {NeighboursModel::Distance, 10}, {NeighboursModel::Value, 13},
+    const std::pair<int, int> widths[] = {{NeighboursModel::Rank, 9}, {NeighboursModel::Weight, 9}, {NeighboursModel::KeptWeight, 9}, {NeighboursModel::Distance, 10}, {NeighboursModel::Value, 13},
                                           {NeighboursModel::DocumentTitle, 24}, {NeighboursModel::Place, 11}, {NeighboursModel::Origin, 9}};
     for (const auto &[column, digits] : widths)
         m_table->setColumnWidth(column, digits * digit);
     header->setMinimumSectionSize(4 * digit);
-    header->moveSection(header->visualIndex(NeighboursModel::Context), 2); // what is read first stands first
+    m_table->setColumnHidden(NeighboursModel::KeptWeight, true); // until something is compared
+    header->moveSection(header->visualIndex(NeighboursModel::Context), 3); // what is read first stands first
 }
 
 /// The contexts get what the other columns leave, or most of a narrow table: then those are a scroll away.
@@ -137,7 +138,7 @@ void NeighboursView::fitColumns()
     const int width = m_table->viewport()->width();
     int others = 0;
     for (int column = 0; column < NeighboursModel::ColumnCount; ++column)
-        others += column == NeighboursModel::Context ? 0 : m_table->columnWidth(column);
+        others += column == NeighboursModel::Context || m_table->isColumnHidden(column) ? 0 : m_table->columnWidth(column);
     const int first = m_table->columnWidth(NeighboursModel::Rank) + m_table->columnWidth(NeighboursModel::Weight) + m_table->columnWidth(NeighboursModel::Distance);
     m_table->setColumnWidth(NeighboursModel::Context, width - others >= width * contextShare ? width - others : std::max(width - first, 30 * digit));
 }
@@ -172,6 +173,10 @@ void NeighboursView::showInspection()
     showContent();
     const bool otherPosition = !m_model.neighbourCount() || m_caption->property("position").toLongLong() != inspection->now.position.value;
     m_model.setInspection(inspection);
+    if (const bool compares = inspection->kept != nullptr; m_table->isColumnHidden(NeighboursModel::KeptWeight) == compares) {
+        m_table->setColumnHidden(NeighboursModel::KeptWeight, !compares);
+        fitColumns();
+    }
     m_caption->setProperty("position", static_cast<qlonglong>(inspection->now.position.value));
     m_caption->setText(captionOf(*inspection));
     m_change->setText(changeOf(*inspection));
@@ -256,7 +261,12 @@ void NeighboursView::exportTo(const QString &file, const QSize &size)
     flat.setInspection(m_inspector.inspection());
     flat.sort(m_table->header()->sortIndicatorSection(), m_table->header()->sortIndicatorOrder());
     flat.fetchAllContexts();
-    exportTable(flat, file);
+    QList<int> columns;
+    for (int column = 0; column < flat.columnCount(); ++column) {
+        if (column != NeighboursModel::KeptWeight || m_inspector.inspection()->kept)
+            columns << column;
+    }
+    exportTable(flat, file, columns);
 }
 
 bool NeighboursView::isSettled() const
