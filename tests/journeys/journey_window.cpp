@@ -5,6 +5,7 @@
 #include "shell/workspace.h"
 
 #include <QApplication>
+#include <QCursor>
 #include <QDir>
 #include <QWindow>
 #include <QtTest>
@@ -38,6 +39,7 @@ std::optional<QPoint> pointOf(QWidget *widget, const QPoint &at)
         qWarning("%s cannot be used: %s lies over it", nameOf(widget), covering.constData());
         return {};
     }
+    QCursor::setPos(widget->mapToGlobal(at)); // or the platform would soon say that the mouse has left
     return point;
 }
 

@@ -58,18 +58,20 @@ struct Place
     std::filesystem::path project;
     std::unique_ptr<JourneyWindow> user;
 
-    /// On an empty project, or on the one of `world`.
-    explicit Place(const ProjectWorld *world = nullptr) : project(world ? world->project.folder() : std::filesystem::path(folder.filePath(QStringLiteral("project")).toStdString()))
+    enum class With { Nothing, Trace };
+    explicit Place(With with = With::Nothing) : project(folder.filePath(QStringLiteral("project")).toStdString())
     {
         settings.setTourSeen(true);
-        if (!world)
+        if (with == With::Trace)
+            std::filesystem::copy(ProjectWorld().project.folder(), project, std::filesystem::copy_options::recursive);
+        else
             Project::create(project);
     }
     void open() { user = std::make_unique<JourneyWindow>(settings, QString::fromStdString(project.string()), QString()); }
     [[nodiscard]] Session &session() const { return user->session(); }
     [[nodiscard]] StageCard *card(const char *stage) const { return user->find<StageCard>(QStringLiteral("pipeline"), (QByteArray("card-") + stage).constData()); }
     [[nodiscard]] Banner &banner() const { return user->window().banner(); }
-    [[nodiscard]] View *show(const QString &view) const { return user->window().workspace().showView(view); }
+    View *show(const QString &view) const { return user->window().workspace().showView(view); }
     void drop(const QString &path) const
     {
         QMimeData data;
@@ -130,17 +132,24 @@ class TestBadDays : public QObject
 
     QTemporaryDir m_config;
 
-    /// Every view once, with its content or a sentence; then the text is walked and the sliders move.
-    void visitEverything(const Place &place)
+    /// Each view has its content or a sentence.
+    static void visit(const Place &place, const QStringList &views)
     {
-        for (const ViewEntry &entry : viewRegistry()) {
-            View *view = place.show(entry.id);
-            QVERIFY2(view, qPrintable(entry.id));
-            QVERIFY2(place.user->waitUntilSettled(), qPrintable(entry.id));
-            QVERIFY2(view->showsContent() || !view->noticeText().isEmpty(), qPrintable(entry.id));
+        for (const QString &id : views) {
+            View *view = place.show(id);
+            QVERIFY2(view, qPrintable(id));
+            QVERIFY2(place.user->waitUntilSettled(), qPrintable(id));
+            QVERIFY2(view->showsContent() || !view->noticeText().isEmpty(), qPrintable(id));
             QVERIFY2(view->noticeText().size() < 600, qPrintable(view->noticeText()));
             QVERIFY(!place.user->window().grab().isNull());
         }
+    }
+    static void visitEverything(const Place &place)
+    {
+        QStringList all;
+        for (const ViewEntry &entry : viewRegistry())
+            all << entry.id;
+        visit(place, all);
     }
 
 private Q_SLOTS:
@@ -290,8 +299,7 @@ private Q_SLOTS:
 
     void theFolderVanishes()
     {
-        const ProjectWorld world;
-        Place place(&world);
+        Place place(Place::With::Trace);
         place.open();
         QVERIFY(place.user->waitUntilReadable());
         QTRY_VERIFY_WITH_TIMEOUT(place.session().evaluation() != nullptr, answerTimeoutMs);
@@ -309,7 +317,8 @@ private Q_SLOTS:
         QVERIFY(place.user->waitUntilSettled());
         const View *neighbours = place.show(QStringLiteral("neighbours"));
         QVERIFY(neighbours->showsContent() && neighbours->findChild<QAbstractItemView *>(QStringLiteral("neighbourTable"))->model()->rowCount() > 0);
-        place.show(QStringLiteral("sweep"));
+        place.user->key(Qt::Key_3, Qt::AltModifier); // the layout in which the sliders have room
+        QVERIFY(place.user->waitUntilSettled());
         QVERIFY(place.user->click(place.user->find(QStringLiteral("sweep"), "saveRun")));
         QVERIFY(QTest::qWaitFor([&] { return !place.session().jobs().jobs().empty(); }) && place.user->waitUntilIdle());
         QVERIFY(place.session().jobs().jobs().back().state == JobInfo::State::Failed);
@@ -325,8 +334,7 @@ private Q_SLOTS:
 
     void theLedgerIsLocked()
     {
-        const ProjectWorld world;
-        Place place(&world);
+        Place place(Place::With::Trace);
         place.open();
         QVERIFY(place.user->waitUntilReadable());
         QTRY_VERIFY_WITH_TIMEOUT(place.session().evaluation() != nullptr, answerTimeoutMs);
@@ -336,19 +344,21 @@ private Q_SLOTS:
             QTRY_VERIFY_WITH_TIMEOUT(other.lock(), answerTimeoutMs);
             QTRY_VERIFY_WITH_TIMEOUT(place.banner().isVisible(), answerTimeoutMs);
             QVERIFY2(place.banner().sentence().contains(QStringLiteral("ledger")), qPrintable(place.banner().sentence()));
-            visitEverything(place);
+            // What is open can be read and tried on; what only reads the ledger says that it cannot.
+            visit(place, {QStringLiteral("text"), QStringLiteral("neighbours"), QStringLiteral("perplexity"), QStringLiteral("runs"), QStringLiteral("foss")});
             if (QTest::currentTestFailed())
                 return;
             QVERIFY(place.show(QStringLiteral("text"))->showsContent());
-            place.show(QStringLiteral("sweep"));
+            place.user->key(Qt::Key_3, Qt::AltModifier); // the layout in which the sliders have room
+            QVERIFY(place.user->waitUntilSettled());
             QVERIFY(place.user->click(place.user->find(QStringLiteral("sweep"), "saveRun")));
-            QVERIFY(QTest::qWaitFor([&] { return !place.session().jobs().jobs().empty(); }) && place.user->waitUntilIdle());
-            QVERIFY(place.session().jobs().jobs().back().state == JobInfo::State::Failed);
-            QVERIFY2(place.session().jobs().jobs().back().message.contains(QStringLiteral("ledger")), qPrintable(place.session().jobs().jobs().back().message));
+            QTRY_VERIFY(place.session().jobs().running());
+            QTest::qWait(500);
+            QVERIFY(place.session().jobs().running()); // a writer waits for the other one …
         }
+        QVERIFY(place.user->waitUntilIdle()); // … and goes on
         QTRY_VERIFY_WITH_TIMEOUT(!place.banner().isVisible(), answerTimeoutMs);
-        QVERIFY(place.session().jobs().retry(place.session().jobs().jobs().back().id) > 0);
-        QVERIFY(place.user->waitUntilIdle());
+        QVERIFY2(place.session().jobs().jobs().back().state == JobInfo::State::Done, qPrintable(place.session().jobs().jobs().back().message));
         QTRY_COMPARE_WITH_TIMEOUT(place.session().project()->runs.size(), std::size_t(1), answerTimeoutMs);
         QVERIFY2(watch.longestMs() < longestPauseMs, qPrintable(QString::number(watch.longestMs())));
     }

@@ -451,14 +451,16 @@ bool TestJourneys::exportTo(const QString &file)
     bool asked = false;
     m_user->answer<QFileDialog>([&](QFileDialog &dialog) {
         asked = true;
-        dialog.selectFile(file); // typed, its list of completions would lie over the button
+        // Typed, its list of completions would lie over the button.
+        dialog.findChild<QLineEdit *>(QStringLiteral("fileNameEdit"))->setText(file);
         m_user->click(dialog.findChild<QDialogButtonBox *>()->button(QDialogButtonBox::Save));
     });
     m_user->key(Qt::Key_E, Qt::ControlModifier);
     m_user->window().activateWindow(); // as a window manager does when a dialog closes
     if (asked && QFileInfo(file).size() > 0 && !m_user->window().banner().isVisible())
         return true;
-    qWarning("%s is not written: %s", qPrintable(file), asked ? qPrintable(m_user->window().banner().sentence()) : "no dialog opened");
+    qWarning("%s is not written: %s; beside it lie %s", qPrintable(file), asked ? qPrintable(m_user->window().banner().sentence()) : "no dialog opened",
+             qPrintable(QFileInfo(file).dir().entryList(QDir::Files).join(QStringLiteral(", "))));
     return false;
 }
 

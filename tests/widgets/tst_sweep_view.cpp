@@ -157,6 +157,31 @@ private Q_SLOTS:
         QCOMPARE(open.child<QLineEdit>("command")->text(), QString::fromStdString(evaluateCommand("trace", "clusters", open.session.settings())));
     }
 
+    /// A point of the FoSS curve's kNN-LM series: RetoMaton knows no random skipping and answers without it.
+    void theOthersAnswerWithoutWhatOnlyOneMethodKnows()
+    {
+        OpenView open;
+        QVERIFY(open.wait());
+        EvaluationSettings skipping = open.session.settings();
+        skipping.method = Method::KnnLm;
+        skipping.skipFraction = 0.5;
+        skipping.lambda = 0.6;
+        open.session.setSettings(skipping);
+        QVERIFY(QTest::qWaitFor([&] { return open.view.isSettled(); }));
+        EvaluationSettings walking = skipping;
+        walking.method = Method::Retomaton;
+        walking.skipFraction = 0;
+        JobControl job;
+        const QString expected = perplexityText(open.session.trace()->replay().evaluate(walking, {}, job));
+        QCOMPARE(open.readouts()->text(Method::Retomaton, QStringLiteral("perplexity")), expected);
+        QVERIFY2(open.child<QLabel>("message")->isHidden(), qPrintable(open.child<QLabel>("message")->text()));
+        auto *method = open.child<QComboBox>("method");
+        method->setCurrentIndex(method->findData(int(Method::Retomaton)));
+        Q_EMIT method->activated(method->currentIndex());
+        QVERIFY(QTest::qWaitFor([&] { return open.view.isSettled(); }));
+        QCOMPARE(perplexityText(open.session.evaluation()->result), expected);
+    }
+
     void combosChangeTheSetting()
     {
         OpenView open;

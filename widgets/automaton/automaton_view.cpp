@@ -3,6 +3,7 @@
 
 #include "automaton/automaton_canvas.h"
 #include "shell/session.h"
+#include "shell/trace_choice.h"
 
 #include <QAction>
 #include <QHBoxLayout>
@@ -240,10 +241,7 @@ void AutomatonView::refresh()
         m_question.cancel();
         m_asked = {};
         showEmpty(tr("Only RetoMaton walks an automaton; the setting in force is another method."), tr("Switch to RetoMaton"), [this] {
-            EvaluationSettings settings = session().settings();
-            settings.method = Method::Retomaton;
-            settings.skipFraction = 0;
-            session().setSettings(settings);
+            session().setSettings(withMethod(session().settings(), Method::Retomaton));
         });
         return;
     }

@@ -159,13 +159,15 @@ void DistributionsView::showInspection()
 {
     if (!trace())
         return;
-    const auto &inspection = m_inspector.inspection();
+    const auto inspection = m_inspector.inspection();
     m_model.setInspection(inspection);
     if (!inspection) {
         showEmpty(tr("Point at a token of the text to see what was expected there; click to keep it."), tr("Take the first token"), [this] { session().selection().movePrimary(1); });
         return;
     }
     showContent();
+    if (inspection != m_inspector.inspection())
+        return; // other widgets came under the mouse, which left the token: that has been shown already
     m_summary->setText(summaryOf(*inspection));
 }
 

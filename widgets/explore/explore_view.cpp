@@ -81,7 +81,7 @@ void ExploreView::followTrace()
 
 void ExploreView::followLive()
 {
-    const auto &live = session().live();
+    const auto live = session().live();
     const bool shows = live && canShowLive() && (m_watchesLive || !trace());
     if (shows) {
         m_showsLive = true;
@@ -103,7 +103,7 @@ void ExploreView::watchLive(bool watch)
 ShownEvaluation ExploreView::shown() const
 {
     if (m_showsLive && session().live()) {
-        const auto &live = session().live();
+        const auto live = session().live();
         const auto text = growingText(live);
         TraceArrays arrays;
         arrays.positions = live->positions();

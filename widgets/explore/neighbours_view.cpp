@@ -164,13 +164,15 @@ void NeighboursView::showInspection()
 {
     if (!trace())
         return;
-    const auto &inspection = m_inspector.inspection();
+    const auto inspection = m_inspector.inspection();
     if (!inspection) {
         m_model.setInspection(nullptr);
         showEmpty(tr("Point at a token of the text to see its neighbours; click to keep them."), tr("Take the first token"), [this] { session().selection().movePrimary(1); });
         return;
     }
     showContent();
+    if (inspection != m_inspector.inspection())
+        return; // other widgets came under the mouse, which left the token: that has been shown already
     const bool otherPosition = !m_model.neighbourCount() || m_caption->property("position").toLongLong() != inspection->now.position.value;
     m_model.setInspection(inspection);
     if (const bool compares = inspection->kept != nullptr; m_table->isColumnHidden(NeighboursModel::KeptWeight) == compares) {

@@ -8,6 +8,7 @@
 #include "plot/theme.h"
 #include "runs/runs_export.h"
 #include "shell/session.h"
+#include "shell/trace_choice.h"
 
 #include <QAction>
 #include <QApplication>
@@ -195,7 +196,7 @@ void FossView::follow()
 
 void FossView::showProject()
 {
-    const auto &project = session().project();
+    const auto project = session().project();
     if (!project) {
         m_reading.cancel();
         setFigure({});
@@ -340,7 +341,7 @@ void FossView::addTimings()
 
 void FossView::placePresent()
 {
-    const auto &evaluation = session().evaluation();
+    const auto evaluation = session().evaluation();
     if (evaluation && std::isfinite(evaluation->result.perplexity))
         m_present->setData({evaluation->result.foss * 100}, {evaluation->result.perplexity}, true);
     else
@@ -434,11 +435,10 @@ void FossView::use(const Hit &hit)
 
 void FossView::computeCurve()
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     if (!trace)
         return;
-    EvaluationSettings base = session().settings();
-    base.method = Method::Retomaton;
+    const EvaluationSettings base = withMethod(session().settings(), Method::Retomaton);
     const std::string command = fossCommand(trace->name(), trace->clustersName(), base, curvePoints);
     startJob(tr("FoSS curve of %1").arg(QString::fromStdString(trace->name())),
              [name = trace->name(), clusters = trace->clustersName(), base, command](Project &project, JobControl &control) {
@@ -449,7 +449,7 @@ void FossView::computeCurve()
 
 void FossView::addPoints()
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     const auto wanted = m_figure.settingsBetween(addedPoints);
     if (!trace || wanted.empty()) {
         m_note = tr("There is no gap between the points of RetoMaton to fill.");
@@ -469,7 +469,7 @@ void FossView::addPoints()
 
 void FossView::measureWallClock()
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     if (!trace)
         return;
     std::vector<EvaluationSettings> wanted;

@@ -579,7 +579,9 @@ void RunsView::exportTo(const QString &file, const QSize &size)
 
 bool RunsView::isSettled() const
 {
-    return View::isSettled() && !m_question.isBusy() && !m_editor.isBusy() && m_snapshot == session().project();
+    // A ledger that cannot be read is answered by a sentence: there is nothing more to wait for.
+    const bool answered = m_snapshot == session().project() || !showsContent();
+    return View::isSettled() && !m_question.isBusy() && !m_editor.isBusy() && answered;
 }
 
 } // namespace retoscope

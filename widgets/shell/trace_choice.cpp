@@ -77,4 +77,12 @@ std::optional<EvaluationSettings> settingsToBeginWith(const ProjectSnapshot &sna
     }
 }
 
+EvaluationSettings withMethod(EvaluationSettings settings, Method method)
+{
+    settings.method = method;
+    if (method != Method::KnnLm)
+        settings.skipFraction = 0;
+    return settings;
+}
+
 } // namespace retoscope

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "sweep/settings_form.h"
 
+#include "shell/trace_choice.h"
 #include "sweep/parameter_slider.h"
 
 #include <QComboBox>
@@ -80,7 +81,7 @@ SettingsForm::SettingsForm(QWidget *parent)
     addPair(row, 2, tr("s&emantics"), m_semantics);
 
     connect(m_method, &QComboBox::activated, this, [this] {
-        change([this](EvaluationSettings &settings) { settings.method = Method(m_method->currentData().toInt()); });
+        change([this](EvaluationSettings &settings) { settings = withMethod(settings, Method(m_method->currentData().toInt())); });
     });
     connect(m_distances, &QComboBox::activated, this, [this] {
         change([this](EvaluationSettings &settings) {

@@ -69,8 +69,7 @@ SweepView::SweepView(Session &session, QWidget *parent)
     m_others.setGrace(graceMs);
     m_others.onAnswer([this](const std::vector<EvaluationResult> &results) {
         for (const EvaluationResult &result : results) {
-            EvaluationSettings settings = this->session().settings();
-            settings.method = result.settings.method;
+            const EvaluationSettings settings = withMethod(this->session().settings(), result.settings.method);
             m_readouts->show(result);
             m_readouts->setStale(settings.method, !(result.settings == settings));
         }
@@ -162,7 +161,7 @@ void SweepView::followSession()
 
 void SweepView::showTrace()
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     m_others.cancel();
     m_asked.reset();
     m_readouts->clear();
@@ -185,7 +184,7 @@ void SweepView::showTrace()
 
 void SweepView::showClusters()
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     if (!trace)
         return;
     m_form->setClusters(session().project() ? clustersFor(*session().project(), trace->name()) : QStringList(), QString::fromStdString(trace->clustersName()));
@@ -196,9 +195,11 @@ void SweepView::showSettings()
     const EvaluationSettings &settings = session().settings();
     m_form->setSettings(settings);
     m_readouts->setCurrent(settings.method);
-    m_heatMap->setSettings(settings);
-    m_curve->setSettings(settings);
-    const auto &trace = session().trace();
+    EvaluationSettings plain = settings; // the plots set the methods side by side; random skipping belongs to one of them
+    plain.skipFraction = 0;
+    m_heatMap->setSettings(plain);
+    m_curve->setSettings(plain);
+    const auto trace = session().trace();
     if (!trace)
         return;
     m_command->setText(QString::fromStdString(evaluateCommand(trace->name(), trace->clustersName(), settings)));
@@ -218,7 +219,7 @@ void SweepView::showSettings()
 
 void SweepView::showEvaluation()
 {
-    const auto &evaluation = session().evaluation();
+    const auto evaluation = session().evaluation();
     if (!evaluation)
         return;
     m_readouts->show(evaluation->result);
@@ -235,10 +236,8 @@ void SweepView::askOthers()
     m_others.ask([trace = session().trace(), settings](JobControl &control) {
         std::vector<EvaluationResult> results;
         for (const Method method : {Method::KnnLm, Method::Retomaton}) {
-            EvaluationSettings other = settings;
-            other.method = method;
             if (method != settings.method)
-                results.push_back(trace->replay().evaluate(other, {}, control));
+                results.push_back(trace->replay().evaluate(withMethod(settings, method), {}, control));
         }
         return results;
     });
@@ -260,7 +259,7 @@ void SweepView::resizeEvent(QResizeEvent *event)
 
 bool SweepView::isSettled() const
 {
-    const auto &evaluation = session().evaluation();
+    const auto evaluation = session().evaluation();
     const bool evaluated = !session().trace() || (evaluation && evaluation->result.settings == session().settings());
     return View::isSettled() && evaluated && !m_others.isBusy() && m_heatMap->isSettled() && m_curve->isSettled();
 }
@@ -275,7 +274,7 @@ void SweepView::showMessage(const QString &sentence, bool error)
 
 void SweepView::saveAsRun()
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     if (!trace)
         return;
     const EvaluationSettings settings = session().settings();
@@ -290,11 +289,11 @@ void SweepView::saveAsRun()
 
 void SweepView::sendGrid(const EvaluationSettings &settings, const SweepGrid &grid)
 {
-    const auto &trace = session().trace();
+    const auto trace = session().trace();
     if (!trace)
         return;
-    EvaluationSettings base = settings;
-    base.method = Method::Retomaton; // the grid names the methods; only this one's command says all the rest
+    // The grid names the methods; only this one's command says all the rest.
+    const EvaluationSettings base = withMethod(settings, Method::Retomaton);
     const std::string command = sweepCommand(trace->name(), trace->clustersName(), base, grid);
     session().jobs().enqueue(tr("Sweep over %L1 settings").arg(grid.size()), session().projectFolder(),
                              [name = trace->name(), clusters = trace->clustersName(), base, grid, command](Project &project, JobControl &control) {
