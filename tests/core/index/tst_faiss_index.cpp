@@ -257,6 +257,9 @@ private Q_SLOTS:
 
     void killedAndContinued()
     {
+#ifdef __SANITIZE_THREAD__
+        QSKIP("The thread sanitizer cannot follow the fork of a process that has threads.");
+#endif
         const auto store = makeStore(70000);
         JobControl job;
         const IndexConfig config = withFactory("SQ8");

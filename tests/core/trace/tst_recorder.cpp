@@ -242,6 +242,9 @@ private Q_SLOTS:
 
     void whatAKilledProcessLeftInTheFolderGoes()
     {
+#ifdef __SANITIZE_THREAD__
+        QSKIP("The thread sanitizer cannot follow the fork of a process that has threads.");
+#endif
         const BruteForceIndex index(m_world.datastore, 0.5f);
         const fs::path folder = m_world.path("abandoned");
         makeFolder(folder);
@@ -259,6 +262,9 @@ private Q_SLOTS:
 
     void killedAtAnyMomentAndContinuedToTheSameBytes()
     {
+#ifdef __SANITIZE_THREAD__
+        QSKIP("The thread sanitizer cannot follow the fork of a process that has threads.");
+#endif
         const BruteForceIndex index(m_world.datastore, 0.5f);
         const auto begin = std::chrono::steady_clock::now();
         record(m_world.path("uninterrupted"), config(), index, m_job);
