@@ -115,6 +115,7 @@ void JobsView::build()
     connect(m_table, &QTableView::doubleClicked, this, &JobsView::openResult);
 
     m_title->setObjectName(QStringLiteral("jobTitle"));
+    m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred); // a long title must not widen the window
     QFont bold = m_title->font();
     bold.setBold(true);
     m_title->setFont(bold);
