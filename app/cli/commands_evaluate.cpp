@@ -63,6 +63,16 @@ Json evaluationJson(const EvaluationOutcome &outcome)
     return json;
 }
 
+/// How the gate behind a curve came to be.
+std::string gateText(const GateDecisions &gate)
+{
+    std::string text = fmt::format("gate of AdaptRet: learned from {} positions in {}, best epoch {}, held-out loss {:.4f} over {} positions", formatCount(gate.learnedFrom),
+                                   formatDuration(gate.seconds), gate.bestEpoch, gate.heldOutLoss, formatCount(std::ssize(gate.heldOutLogits)));
+    if (!gate.missing.empty())
+        text += fmt::format("; without {}, which one of the traces does not hold", fmt::join(gate.missing, " and "));
+    return text;
+}
+
 struct PointTable
 {
     TextTable table{{"perplexity", "FoSS", "method", "λ", "T", "k", "min_knns", "max_knns", "Pareto"}};
@@ -74,7 +84,7 @@ struct PointTable
         const bool automaton = settings.method == Method::Retomaton;
         const auto when = [](bool applies, const std::string &text) { return applies ? text : std::string("–"); };
         table.addRow({fmt::format("{:.4f}", point.result.perplexity), fmt::format("{:.4f}", point.result.foss), std::string(displayName(settings.method)),
-                      when(!base, fmt::format("{:.4g}", settings.lambda)), when(!base, fmt::format("{:.4g}", settings.temperature)),
+                      when(!base, lambdaText(settings)), when(!base, fmt::format("{:.4g}", settings.temperature)),
                       when(!base, std::to_string(settings.k)), when(automaton, minKnnsText(settings.automaton.minKnns)),
                       when(automaton, std::to_string(settings.automaton.maxKnns)), point.pareto ? "*" : ""});
     }
@@ -132,6 +142,8 @@ Json runFossCommand(Session &session, const std::string &trace, std::int32_t poi
     Project project = session.openProject();
     const auto outcome = foss(project, trace, clusters, settingsFor(project, trace, options), points, session.request(name), session.job());
     session.print(drawFossCurve(outcome.series, outcome.basePerplexity, std::min(terminalWidth(), widestCurve), curveHeight) + "\n");
+    if (!outcome.note.empty())
+        session.note(outcome.note);
     for (const auto &series : outcome.series) {
         PointTable table;
         for (const auto &point : series.points)
@@ -140,7 +152,12 @@ Json runFossCommand(Session &session, const std::string &trace, std::int32_t poi
     }
     if (!csv.empty())
         writeFileAtomically(csv, toCsv(outcome.series));
-    return {{"curve", outcome.curve}, {"base_perplexity", outcome.basePerplexity}, {"series", toJson(outcome.series)}};
+    Json json{{"curve", outcome.curve}, {"base_perplexity", outcome.basePerplexity}, {"series", toJson(outcome.series)}};
+    if (outcome.gate) {
+        session.print(fmt::format("\n{}\n", gateText(*outcome.gate)));
+        json["gate"] = toJson(*outcome.gate);
+    }
+    return json;
 }
 
 } // namespace
@@ -163,7 +180,7 @@ void addEvaluateCommands(CommandTree &tree)
         options.evaluation.addTo(command);
     };
 
-    CLI::App *evaluateApp = tree.command(nullptr, "evaluate", "Perplexity of the LM alone, of kNN-LM or of RetoMaton on a trace",
+    CLI::App *evaluateApp = tree.command(nullptr, "evaluate", "Perplexity of the LM alone, of kNN-LM, RetoMaton or AdaptRet on a trace",
                                          "evaluate --trace manual-test --method retomaton --lambda 0.3 --temperature 10 --min-knns 64");
     auto evaluation = std::make_shared<Options>(Method::KnnLm);
     addCommon(evaluateApp, *evaluation);

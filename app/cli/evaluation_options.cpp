@@ -10,13 +10,14 @@ namespace {
 
 constexpr auto kNearest = "kNN-LM and RetoMaton";
 constexpr auto automaton = "RetoMaton";
+constexpr auto adaptive = "AdaptRet (adaptive retrieval)";
 constexpr auto parity = "Parity with the released code";
 
 } // namespace
 
 void EvaluationOptions::addTo(CLI::App *command)
 {
-    m_methodOption = command->add_option("--method", m_method, "base, knnlm or retomaton")->check(CLI::IsMember({"base", "knnlm", "retomaton"}))->capture_default_str();
+    m_methodOption = command->add_option("--method", m_method, "base, knnlm, retomaton or adaptret")->check(CLI::IsMember({"base", "knnlm", "retomaton", "adaptret"}))->capture_default_str();
     command->add_option("--lambda", m_lambda, "Weight of the kNN side, 0 to 1")->capture_default_str()->group(kNearest);
     command->add_option("--temperature", m_temperature, "Temperature of the kNN softmax, above 0")->capture_default_str()->group(kNearest);
     m_kOption = command->add_option("--k", m_k, "Neighbours per search (default: the trace's, at most 1024)")->group(kNearest);
@@ -24,8 +25,8 @@ void EvaluationOptions::addTo(CLI::App *command)
         ->check(CLI::IsMember({"exact", "index"}))
         ->capture_default_str()
         ->group(kNearest);
-    command->add_option("--skip", m_skip, "kNN-LM only: share of the positions, drawn at random, that use the LM alone")->capture_default_str()->group(kNearest);
-    command->add_option("--skip-seed", m_skipSeed, "Seed of that draw")->capture_default_str()->group(kNearest);
+    command->add_option("--skip", m_skip, "Share of the positions that use the LM alone: kNN-LM draws them at random, AdaptRet asks its gate")->capture_default_str()->group(kNearest);
+    command->add_option("--skip-seed", m_skipSeed, "Seed of the random draw")->capture_default_str()->group(kNearest);
     command->add_option("--min-knns", m_minKnns, "Search when fewer pointers survive; inf searches always")->type_name("N|inf")->capture_default_str()->group(automaton);
     command->add_option("--max-knns", m_maxKnns, "Most candidates that pointers may bring")->capture_default_str()->group(automaton);
     command->add_option("--clusters", m_clusters, "Clusters that serve as states, or none (default: the datastore's only ones)")->type_name("ID|none")->group(automaton);
@@ -35,6 +36,11 @@ void EvaluationOptions::addTo(CLI::App *command)
         ->group(automaton);
     command->add_option("--order", m_order, "Order in which states extend the pointers: count or random")->check(CLI::IsMember({"count", "random"}))->capture_default_str()->group(automaton);
     command->add_option("--seed", m_seed, "Seed of --order random")->capture_default_str()->group(automaton);
+    command->add_option("--gate-trace", m_gate.trace, "Trace that the gate learns from (default: the datastore's only one over a validation split; foss: none leaves AdaptRet out)")->type_name("ID|none")->group(adaptive);
+    command->add_option("--gate-lambda", m_gateLambda, "learned for each position, or constant: --lambda")->check(CLI::IsMember({"learned", "constant"}))->capture_default_str()->group(adaptive);
+    command->add_option("--gate-sparsity", m_gate.training.sparsity, "Weight of the mean λ in the loss of the gate")->capture_default_str()->group(adaptive);
+    command->add_option("--gate-epochs", m_gate.training.epochs, "Epochs of training at most; the best one is kept")->capture_default_str()->group(adaptive);
+    command->add_option("--gate-seed", m_gate.training.seed, "Seed of the gate's weights, dropout and held-out part")->capture_default_str()->group(adaptive);
     command->add_flag("--no-pointers", m_noPointers, "Follow no pointers (ablation)")->group(automaton);
     command->add_option("--semantics", m_semantics, "corrected, or reference: the released code, bugs included")
         ->check(CLI::IsMember({"corrected", "reference"}))
@@ -58,6 +64,8 @@ EvaluationSettings EvaluationOptions::settings() const
     settings.distances = m_distances == "index" ? DistanceSource::Index : DistanceSource::Exact;
     settings.skipFraction = m_skip;
     settings.skipSeed = m_skipSeed;
+    settings.gate = m_gate;
+    settings.gate.learnedWeight = m_gateLambda == "learned";
     settings.referenceBatch = m_referenceBatch;
     settings.referenceSimilarity = m_referenceSimilarity == "dot" ? ReferenceSimilarity::Dot : ReferenceSimilarity::L2;
     settings.useClusters = m_clusters != "none";
@@ -73,6 +81,7 @@ EvaluationSettings EvaluationOptions::settings() const
         settings.automaton.ties = m_ties == "stable" ? TieOrder::Stable : TieOrder::StdSort;
     try {
         validate(settings);
+        validate(settings.gate.training);
     } catch (const Error &error) {
         throw Error(ErrorKind::Usage, error.what());
     }

@@ -45,6 +45,8 @@ private:
     std::string m_ties;
     std::uint64_t m_seed = 1;
     bool m_noPointers = false;
+    GateSettings m_gate;
+    std::string m_gateLambda = "learned";
     double m_skip = 0;
     std::uint64_t m_skipSeed = 1;
     std::int32_t m_referenceBatch = 1;

@@ -96,6 +96,17 @@ void addAutomaton(CommandText &text, const AutomatonSettings &automaton)
         text.option("--ties", automaton.ties == TieOrder::Stable ? "stable" : "std_sort");
 }
 
+void addGate(CommandText &text, const GateSettings &gate)
+{
+    const GateSettings standard;
+    text.option("--gate-trace", gate.trace, standard.trace);
+    if (!gate.learnedWeight)
+        text.option("--gate-lambda", "constant");
+    text.option("--gate-sparsity", gate.training.sparsity, standard.training.sparsity);
+    text.option("--gate-epochs", gate.training.epochs, standard.training.epochs);
+    text.option("--gate-seed", gate.training.seed, standard.training.seed);
+}
+
 void addEvaluation(CommandText &text, const std::string &clusters, const EvaluationSettings &settings)
 {
     text.option("--method", toString(settings.method));
@@ -114,7 +125,9 @@ void addEvaluation(CommandText &text, const std::string &clusters, const Evaluat
         if (settings.reference())
             text.option("--semantics", "reference");
         text.option("--skip", settings.skipFraction, 0.0);
-        if (settings.skipFraction > 0)
+        if (settings.method == Method::Adaptive)
+            addGate(text, settings.gate);
+        else if (settings.skipFraction > 0)
             text.option("--skip-seed", settings.skipSeed, std::uint64_t(1));
     }
 }
@@ -250,6 +263,8 @@ std::string fossCommand(const std::string &trace, const std::string &clusters, c
     CommandText text("foss");
     text.option("--trace", trace).option("--points", points);
     addEvaluation(text, clusters, base);
+    if (base.method != Method::Adaptive)
+        addGate(text, base.gate);
     return text.text();
 }
 

@@ -75,7 +75,7 @@ struct RunRow
     std::int64_t id = 0;
     std::string name;
     RunStatus status = RunStatus::Running;
-    std::string method;            ///< "base", "knnlm", "retomaton"
+    std::string method;            ///< "base", "knnlm", "retomaton", "adaptret"
     std::int64_t trace = 0;        ///< artefact id; 0 for a live evaluation without a trace
     std::int64_t group = 0;        ///< sweep or curve that made it; 0: alone
     Json config = Json::object();  ///< EvaluationSettings plus "artefacts": {role: {"id", "name", "fingerprint"}} (roles: trace, model, …)

@@ -86,12 +86,19 @@ struct SweepOutcome
 SweepOutcome sweep(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &base, const SweepGrid &grid,
                    const Request &request, JobControl &job);
 
+/// In place of the name of a gate's trace: no curve of AdaptRet.
+inline constexpr std::string_view noGate = "none";
+
 struct FossOutcome
 {
     std::vector<FossSeries> series;
     double basePerplexity = 0;
     std::int64_t curve = 0;
+    std::shared_ptr<const GateDecisions> gate; ///< null without AdaptRet
+    std::string note; ///< why AdaptRet was left out, when nobody asked for that
 };
+/// With AdaptRet when base.gate names the trace to learn from, or names none and the datastore has one trace over a
+/// validation split; base.gate.trace = noGate leaves it out.
 FossOutcome foss(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &base, std::int32_t points,
                  const Request &request, JobControl &job);
 

@@ -6,6 +6,7 @@
 #include "base/job.h"
 #include "ledger/artefact_build.h"
 #include "ledger/command_line.h"
+#include "trace/adaptive.h"
 
 #include <algorithm>
 #include <mutex>
@@ -88,11 +89,64 @@ Reconstruct lazyReconstruct(const Project &project, const ArtefactRow &indexRow,
     };
 }
 
-/// Clusters matter to RetoMaton only; and where there are none, pointers alone are followed.
-EvaluationSettings applicable(EvaluationSettings settings, const OpenTrace &open)
+ArtefactRow readyTrace(const Project &project, const std::string &name)
+{
+    ArtefactRow row = project.ledger().findArtefact(ArtefactKind::Trace, name);
+    if (row.state != ArtefactState::Ready)
+        fail(ErrorKind::NotFound, "The trace '{}' is not finished; run the command that records it again, it continues where it stopped.", row.name);
+    return row;
+}
+
+/// Traces of the same datastore over a validation split, the only text that a gate may learn from without being told.
+std::vector<ArtefactRow> validationTraces(const Project &project, const ArtefactRow &trace, const ArtefactRow &datastore)
+{
+    std::vector<ArtefactRow> found = readyOnesOf(project, ArtefactKind::Trace, datastore);
+    std::erase_if(found, [&](const ArtefactRow &row) {
+        if (row.id == trace.id || row.fingerprint == trace.fingerprint || row.info.value("positions", std::int64_t(0)) < fewestGatePositions)
+            return true;
+        const auto tokens = optionalInput(project, row, "tokens");
+        return !tokens || tokens->config.value("split", "") != toString(Split::Validation);
+    });
+    return found;
+}
+
+/// The trace that a gate for `trace` learns from: the named one, or the only one over a validation split. Throws BadInput.
+ArtefactRow learningTrace(const Project &project, const ArtefactRow &trace, const ArtefactRow &datastore, const std::string &name)
+{
+    if (!name.empty()) {
+        ArtefactRow row = readyTrace(project, name);
+        if (!belongsTo(row, datastore))
+            fail(ErrorKind::Mismatch, "The trace '{}' was recorded with the datastore '{}'; a gate for a trace of '{}' learns from a trace of the same datastore.",
+                 row.name, project.inputOf(row, "datastore").name, datastore.name);
+        return row;
+    }
+    const auto candidates = validationTraces(project, trace, datastore);
+    if (candidates.size() == 1)
+        return candidates.front();
+    if (candidates.empty())
+        fail(ErrorKind::BadInput, "Adaptive retrieval needs another trace to learn its gate from: record one of the validation split with the datastore '{}', or name one with --gate-trace.",
+             datastore.name);
+    fail(ErrorKind::BadInput, "There are several traces that a gate can learn from ({}); name one with --gate-trace.", namesOf(candidates));
+}
+
+/// Gates learn from other traces of the project, which are opened when one is asked for: from any thread.
+GateSource gatesOf(const Project &project, const OpenTrace &open)
+{
+    const auto openTrace = [folder = project.folder(), applied = open.trace, row = open.row, datastoreRow = open.datastoreRow](const std::string &name) {
+        const Project anew = Project::open(folder, Ledger::Mode::ReadOnly);
+        const ArtefactRow learning = learningTrace(anew, row, datastoreRow, name);
+        return std::make_shared<const Replay>(anew.openTrace(learning, applied->datastore()), nullptr);
+    };
+    return rememberedGates(open.trace, openTrace, fmt::format("{}\n{}", fs::absolute(project.folder()).string(), open.row.fingerprint));
+}
+
+/// Clusters matter to RetoMaton only; and where there are none, pointers alone are followed. A gate knows where it comes from.
+EvaluationSettings applicable(EvaluationSettings settings, const Project &project, const OpenTrace &open)
 {
     if (settings.method == Method::Retomaton && !open.clustersRow)
         settings.useClusters = false;
+    if (settings.method == Method::Adaptive)
+        settings.gate.trace = learningTrace(project, open.row, open.datastoreRow, settings.gate.trace).name;
     return settings;
 }
 
@@ -259,9 +313,7 @@ EvaluationResult evaluateLive(const Project &project, const OpenTrace &open, con
 OpenTrace openTraceForReplay(const Project &project, const std::string &trace, const std::string &clusters)
 {
     OpenTrace open;
-    open.row = project.ledger().findArtefact(ArtefactKind::Trace, trace);
-    if (open.row.state != ArtefactState::Ready)
-        fail(ErrorKind::NotFound, "The trace '{}' is not finished; run the command that records it again, it continues where it stopped.", open.row.name);
+    open.row = readyTrace(project, trace);
     open.datastoreRow = project.inputOf(open.row, "datastore");
     open.indexRow = optionalInput(project, open.row, "index");
     open.modelRow = optionalInput(project, open.row, "model");
@@ -271,7 +323,7 @@ OpenTrace openTraceForReplay(const Project &project, const std::string &trace, c
     open.trace = project.openTrace(open.row, datastore);
     const auto states = open.clustersRow ? project.openClusters(*open.clustersRow) : nullptr;
     const auto reconstruct = open.indexRow ? lazyReconstruct(project, *open.indexRow, datastore) : Reconstruct();
-    open.replay = std::make_shared<Replay>(open.trace, states, reconstruct);
+    open.replay = std::make_shared<Replay>(open.trace, states, reconstruct, gatesOf(project, open));
     return open;
 }
 
@@ -295,7 +347,7 @@ EvaluationOutcome evaluate(Project &project, const std::string &trace, const std
                            const LiveOptions &live, const Request &request, JobControl &job, const LiveSink &sink)
 {
     const OpenTrace open = openTraceForReplay(project, trace, clusters);
-    const EvaluationSettings settings = applicable(wished, open);
+    const EvaluationSettings settings = applicable(wished, project, open);
     validate(settings);
     RunRow run = runOf(open, settings);
     run.name = request.name;
@@ -334,7 +386,7 @@ SweepOutcome sweep(Project &project, const std::string &trace, const std::string
 {
     return recordedJob(project, "sweep", request, [&] {
         const OpenTrace open = openTraceForReplay(project, trace, clusters);
-        const EvaluationSettings settings = applicable(base, open);
+        const EvaluationSettings settings = applicable(base, project, open);
         SweepOutcome outcome;
         outcome.points = runSweep(*open.replay, settings, grid, job);
         outcome.best = bestPoint(outcome.points);
@@ -350,6 +402,28 @@ SweepOutcome sweep(Project &project, const std::string &trace, const std::string
     });
 }
 
+namespace {
+
+/// What the curve of AdaptRet is drawn with; none, and a sentence, where nobody named a trace to learn from and none
+/// offers itself.
+std::optional<GateSettings> gateOfCurve(const Project &project, const OpenTrace &open, GateSettings gate, std::string &note)
+{
+    if (gate.trace == noGate)
+        return std::nullopt;
+    const bool named = !gate.trace.empty();
+    try {
+        gate.trace = learningTrace(project, open.row, open.datastoreRow, gate.trace).name;
+        return gate;
+    } catch (const Error &error) {
+        if (named || error.kind() != ErrorKind::BadInput)
+            throw;
+        note = fmt::format("AdaptRet is left out. {}", error.what());
+        return std::nullopt;
+    }
+}
+
+} // namespace
+
 FossOutcome foss(Project &project, const std::string &trace, const std::string &clusters, const EvaluationSettings &base, std::int32_t points,
                  const Request &request, JobControl &job)
 {
@@ -357,18 +431,26 @@ FossOutcome foss(Project &project, const std::string &trace, const std::string &
         fail(ErrorKind::BadInput, "A curve needs at least 2 points, not {}.", points);
     return recordedJob(project, "foss", request, [&] {
         const OpenTrace open = openTraceForReplay(project, trace, clusters);
-        const EvaluationSettings settings = applicable(base, open);
+        const EvaluationSettings settings = applicable(base, project, open);
         FossOutcome outcome;
         EvaluationSettings lmAlone = settings;
         lmAlone.method = Method::Base;
+        lmAlone.skipFraction = 0;
         outcome.basePerplexity = open.replay->evaluate(lmAlone, {}, job).perplexity;
-        outcome.series = fossCurve(*open.replay, settings, points, job);
+        const auto gate = gateOfCurve(project, open, settings.gate, outcome.note);
+        outcome.series = fossCurve(*open.replay, settings, points, job, gate);
         CurveRow curve;
         curve.kind = "foss";
         curve.name = request.name;
         curve.trace = open.row.id;
         curve.config = {{"base", runConfig(open, settings)}, {"points", points}};
         curve.data["base_perplexity"] = outcome.basePerplexity;
+        if (gate) {
+            curve.config["gate"] = *gate;
+            EvaluationSettings adaptive = outcome.series.back().points.front().settings;
+            outcome.gate = open.replay->gate(adaptive, job);
+            curve.data["gate"] = toJson(*outcome.gate);
+        }
         std::vector<std::pair<std::string, const std::vector<SweepPoint> *>> series;
         for (const auto &one : outcome.series)
             series.emplace_back(one.name, &one.points);

@@ -6,6 +6,7 @@
 #include "base/job.h"
 #include "ledger/command_line.h"
 #include "ledger/run_table.h"
+#include "trace/adaptive.h"
 
 #include <algorithm>
 #include <array>
@@ -248,16 +249,25 @@ private:
         stage([&] {
             const auto &trace = m_outcome.testTrace.name;
             const auto points = m_description.fossPoints;
-            m_outcome.curve = foss(m_project, trace, clustersName(), m_outcome.retomaton, points,
-                                   request("test", fossCommand(trace, clustersName(), m_outcome.retomaton, points)), m_job)
-                                  .series;
+            EvaluationSettings base = m_outcome.retomaton;
+            base.gate.trace = gateTrace();
+            m_outcome.curve = foss(m_project, trace, clustersName(), base, points, request("test", fossCommand(trace, clustersName(), base, points)), m_job).series;
             addCurveToTable();
             writeResults();
             return StageEnd{fmt::format("{} series of {} points", m_outcome.curve.size(), points), false};
         });
     }
 
-    /// The points of the first series (RetoMaton) beyond the one that always searches, which the table has already.
+    /// AdaptRet learns its gate where λ, T and k are chosen, too, unless that is the text that is reported or next to none.
+    [[nodiscard]] std::string gateTrace() const
+    {
+        const bool other = m_outcome.tuneTrace.fingerprint != m_outcome.testTrace.fingerprint;
+        const bool enough = m_outcome.tuneTrace.info.value("positions", std::int64_t(0)) >= fewestGatePositions;
+        return other && enough ? m_outcome.tuneTrace.name : std::string(noGate);
+    }
+
+    /// The points of RetoMaton beyond the one that always searches, which the table has already, and those of AdaptRet that
+    /// make a search at all.
     void addCurveToTable()
     {
         if (m_outcome.curve.empty())
@@ -265,6 +275,10 @@ private:
         for (const auto &point : m_outcome.curve.front().points) {
             if (point.settings.automaton.minKnns != AutomatonSettings::alwaysSearch)
                 m_outcome.table.push_back({"RetoMaton", point.result});
+        }
+        for (const auto &point : m_outcome.curve.back().points) {
+            if (point.settings.method == Method::Adaptive && point.result.searches > 0)
+                m_outcome.table.push_back({"AdaptRet", point.result});
         }
     }
 
@@ -343,7 +357,7 @@ std::vector<std::vector<std::string>> tableCells(const std::vector<PipelineResul
         const auto &settings = result.settings;
         const bool base = settings.method == Method::Base;
         cells.push_back({method, base ? "–" : fmt::format("{:.3f}", result.foss), base ? "–" : formatCount(result.searches), fmt::format("{:.4f}", result.perplexity),
-                         base ? "–" : fmt::format("{:.4g}", settings.lambda), base ? "–" : fmt::format("{:.4g}", settings.temperature),
+                         base ? "–" : lambdaText(settings), base ? "–" : fmt::format("{:.4g}", settings.temperature),
                          base ? "–" : std::to_string(settings.k), minKnnsText(settings)});
     }
     return cells;
@@ -355,11 +369,11 @@ std::string tableToCsv(const std::vector<PipelineResult> &table)
     for (const auto &[method, result] : table) {
         const auto &settings = result.settings;
         const bool base = settings.method == Method::Base;
-        const bool automaton = settings.method == Method::Retomaton;
+        const bool automaton = settings.method == Method::Retomaton, learned = settings.method == Method::Adaptive && settings.gate.learnedWeight;
         const auto number = [](bool applies, const auto &value) { return applies ? fmt::format("{}", value) : std::string(); };
         const auto minKnns = settings.automaton.minKnns;
         cells.push_back({method, number(!base, result.foss), number(!base, result.fossReference), number(!base, result.searches), number(true, result.positions),
-                         number(true, result.perplexity), number(true, result.nll), number(!base, settings.lambda), number(!base, settings.temperature),
+                         number(true, result.perplexity), number(true, result.nll), number(!base && !learned, settings.lambda), number(!base, settings.temperature),
                          number(!base, settings.k), automaton && minKnns == AutomatonSettings::alwaysSearch ? "inf" : number(automaton, minKnns),
                          number(automaton, settings.automaton.maxKnns)});
     }

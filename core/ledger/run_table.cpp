@@ -195,6 +195,8 @@ Json runValue(const RunRow &run, const std::string &column)
         const Json name = valueAt(run.config, "artefacts.clusters.name");
         return name.is_null() ? Json("none") : name;
     }
+    if (column == "lambda" && run.method == "adaptret" && valueAt(run.config, "gate.learned_weight") == true)
+        return nullptr;
     const auto source = std::find_if(sources.begin(), sources.end(), [&](const Source &one) { return one.column == column; });
     if (source == sources.end() || (source->knn && base) || (source->automaton && run.method != "retomaton"))
         return nullptr;

@@ -104,7 +104,7 @@ Parameters windowParameters()
 Parameters evaluationParameters(const char *method)
 {
     const EvaluationSettings standard;
-    return {choice("method", "Method", "The language model alone, kNN-LM or RetoMaton.", {"base", "knnlm", "retomaton"}, method),
+    return {choice("method", "Method", "The language model alone, kNN-LM, RetoMaton or AdaptRet.", {"base", "knnlm", "retomaton", "adaptret"}, method),
             real("lambda", "λ", "Weight of the kNN side, 0 to 1.", standard.lambda, 0, 1),
             real("temperature", "T", "Temperature of the kNN softmax, above 0.", standard.temperature, 1e-9, 1e9),
             integer("k", "k", "Neighbours per search; at most what the trace recorded.", standard.k, 1),
@@ -118,8 +118,13 @@ Parameters evaluationParameters(const char *method)
             advanced(integer("seed", "Seed of that order", "For “random”.", 1, 0, 9e15)),
             advanced(flag("no-pointers", "Follow no pointers", "Ablation: every position is searched.")),
             advanced(choice("ties", "Ties", "stable, or std_sort as the released code has them.", {"", "stable", "std_sort"}, "")),
-            advanced(real("skip", "Skipped at random", "kNN-LM only: share of the positions that use the LM alone.", 0, 0, 1)),
+            advanced(real("skip", "Skipped", "Share of the positions that use the LM alone: kNN-LM at random, AdaptRet by its gate.", 0, 0, 1)),
             advanced(integer("skip-seed", "Seed of that draw", "For the random skipping.", 1, 0, 9e15)),
+            advanced(artefact("gate-trace", "Gate learns from", "AdaptRet: a trace of the validation split; empty: the only one there is.", ArtefactKind::Trace)),
+            advanced(choice("gate-lambda", "Gate's λ", "AdaptRet: learned for each position, or constant.", {"learned", "constant"}, "learned")),
+            advanced(real("gate-sparsity", "Gate's sparsity", "AdaptRet: weight of the mean λ in the loss.", GateTraining().sparsity, 0, 100)),
+            advanced(integer("gate-epochs", "Gate's epochs", "AdaptRet: at most so many.", GateTraining().epochs, 1, 10000)),
+            advanced(integer("gate-seed", "Gate's seed", "AdaptRet: of weights, dropout and the part that is held out.", 1, 0, 9e15)),
             advanced(choice("reference-similarity", "Similarity", "Reference semantics only: l2, or dot with the sign of the released code.", {"l2", "dot"}, "l2")),
             advanced(integer("reference-batch", "Windows per call", "Reference semantics only.", 1, 1, 1 << 20))};
 }
@@ -477,7 +482,7 @@ private:
                 checkPath(parameter, wordOf(one));
             break;
         case Type::Artefact:
-            if (!(parameter.option == "clusters" && value == "none"))
+            if (!(value == "none" && (parameter.option == "clusters" || parameter.option == "gate-trace")))
                 requireReady(parameter.option, parameter.artefact, wordOf(value));
             break;
         case Type::CorpusSplit:

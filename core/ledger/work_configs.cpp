@@ -168,6 +168,11 @@ EvaluationSettings settingsOf(const Work &work)
     settings.distances = work.text("distances") == "index" ? DistanceSource::Index : DistanceSource::Exact;
     settings.skipFraction = number<double>(work, "skip");
     settings.skipSeed = number<std::uint64_t>(work, "skip-seed");
+    settings.gate.trace = work.text("gate-trace");
+    settings.gate.learnedWeight = work.text("gate-lambda") != "constant";
+    settings.gate.training.sparsity = number<double>(work, "gate-sparsity");
+    settings.gate.training.epochs = number<std::int32_t>(work, "gate-epochs");
+    settings.gate.training.seed = number<std::uint64_t>(work, "gate-seed");
     settings.referenceBatch = number<std::int32_t>(work, "reference-batch");
     settings.referenceSimilarity = work.text("reference-similarity") == "dot" ? ReferenceSimilarity::Dot : ReferenceSimilarity::L2;
     settings.useClusters = work.text("clusters") != "none";

@@ -142,7 +142,7 @@ private:
     {
         const auto points = m_work.value("points").get<std::int32_t>();
         const auto outcome = foss(m_project, m_work.text("trace"), clustersOf(m_work), settingsForTrace(), points, m_request, m_job);
-        return {fmt::format("{} series of {} points", outcome.series.size(), points), {}, 0, outcome.curve};
+        return {fmt::format("{} series of {} points{}{}", outcome.series.size(), points, outcome.note.empty() ? "" : ". ", outcome.note), {}, 0, outcome.curve};
     }
 
     WorkOutcome wholeProject()

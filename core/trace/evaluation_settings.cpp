@@ -11,7 +11,8 @@ namespace retoscope {
 
 namespace {
 
-constexpr EnumNames<Method, 3> methodNames{{{Method::Base, "base"}, {Method::KnnLm, "knnlm"}, {Method::Retomaton, "retomaton"}}};
+constexpr EnumNames<Method, 4> methodNames{
+    {{Method::Base, "base"}, {Method::KnnLm, "knnlm"}, {Method::Retomaton, "retomaton"}, {Method::Adaptive, "adaptret"}}};
 constexpr EnumNames<DistanceSource, 2> distanceNames{{{DistanceSource::Exact, "exact"}, {DistanceSource::Index, "index"}}};
 constexpr EnumNames<ReferenceSimilarity, 2> similarityNames{{{ReferenceSimilarity::L2, "l2"}, {ReferenceSimilarity::Dot, "dot"}}};
 
@@ -41,6 +42,7 @@ std::string_view displayName(Method method)
     case Method::Base: return "LM alone";
     case Method::KnnLm: return "kNN-LM";
     case Method::Retomaton: return "RetoMaton";
+    case Method::Adaptive: return "AdaptRet";
     }
     return {};
 }
@@ -50,14 +52,22 @@ std::string minKnnsText(std::int64_t minKnns)
     return minKnns == AutomatonSettings::alwaysSearch ? "∞" : std::to_string(minKnns);
 }
 
+std::string lambdaText(const EvaluationSettings &settings)
+{
+    const bool learned = settings.method == Method::Adaptive && settings.gate.learnedWeight;
+    return learned ? "learned" : fmt::format("{:.4g}", settings.lambda);
+}
+
 std::string describe(const EvaluationSettings &settings)
 {
     if (settings.method == Method::Base)
         return "the LM alone";
-    std::string text = fmt::format("λ {:.4g}, T {:.4g}, k {}", settings.lambda, settings.temperature, settings.k);
+    std::string text = fmt::format("λ {}, T {:.4g}, k {}", lambdaText(settings), settings.temperature, settings.k);
     if (settings.method == Method::Retomaton)
         text += fmt::format(", min_knns {}, max_knns {}, {}", minKnnsText(settings.automaton.minKnns), settings.automaton.maxKnns,
                             settings.useClusters ? "with clusters" : "without clusters");
+    else if (settings.method == Method::Adaptive)
+        text += fmt::format(", {:.4g} % skipped by a gate{}{}", 100 * settings.skipFraction, settings.gate.trace.empty() ? "" : " from ", settings.gate.trace);
     else if (settings.skipFraction > 0)
         text += fmt::format(", {:.4g} % skipped at random", 100 * settings.skipFraction);
     if (settings.distances == DistanceSource::Index)
@@ -77,6 +87,23 @@ Method methodFromString(std::string_view text)
     return enumFromName(methodNames, "method", text);
 }
 
+void to_json(Json &json, const GateSettings &settings)
+{
+    json = Json{{"trace", settings.trace}, {"learned_weight", settings.learnedWeight}, {"training", settings.training}};
+}
+
+void from_json(const Json &json, GateSettings &settings)
+{
+    JsonFields fields(json, "gate");
+    GateSettings read;
+    fields.read("trace", read.trace);
+    fields.read("learned_weight", read.learnedWeight);
+    if (const Json *training = fields.find("training"))
+        from_json(*training, read.training);
+    fields.refuseOthers();
+    settings = read;
+}
+
 void to_json(Json &json, const EvaluationSettings &settings)
 {
     json = Json{{"method", toString(settings.method)},
@@ -90,6 +117,8 @@ void to_json(Json &json, const EvaluationSettings &settings)
                 {"reference_similarity", nameOf(similarityNames, settings.referenceSimilarity)},
                 {"skip_fraction", settings.skipFraction},
                 {"skip_seed", settings.skipSeed}};
+    if (settings.method == Method::Adaptive) // the configurations of the other methods stay what they were
+        json["gate"] = settings.gate;
 }
 
 void from_json(const Json &json, EvaluationSettings &settings)
@@ -108,6 +137,8 @@ void from_json(const Json &json, EvaluationSettings &settings)
     fields.readEnum("reference_similarity", similarityNames, read.referenceSimilarity);
     fields.read("skip_fraction", read.skipFraction);
     fields.read("skip_seed", read.skipSeed);
+    if (const Json *gate = fields.find("gate"))
+        from_json(*gate, read.gate);
     fields.refuseOthers();
     validate(read);
     settings = read;
@@ -129,8 +160,10 @@ void validate(const EvaluationSettings &settings)
         fail(ErrorKind::BadInput, "evaluation: reference_similarity = dot needs semantics = reference and distances = exact.");
     if (!(settings.skipFraction >= 0 && settings.skipFraction <= 1))
         fail(ErrorKind::BadInput, "evaluation: skip_fraction is {}; give a fraction from 0 to 1.", settings.skipFraction);
-    if (settings.skipFraction > 0 && settings.method != Method::KnnLm)
-        fail(ErrorKind::BadInput, "evaluation: skip_fraction goes with method = knnlm only; RetoMaton decides by min_knns.");
+    if (settings.skipFraction > 0 && settings.method != Method::KnnLm && settings.method != Method::Adaptive)
+        fail(ErrorKind::BadInput, "evaluation: skip_fraction goes with method = knnlm or adaptret only; RetoMaton decides by min_knns.");
+    if (settings.method == Method::Adaptive)
+        validate(settings.gate.training);
     validate(settings.automaton);
 }
 

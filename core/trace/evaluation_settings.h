@@ -4,6 +4,7 @@
 
 #include "automaton/retomaton.h"
 #include "index/index.h"
+#include "predict/gate_training.h"
 
 #include <span>
 #include <string>
@@ -12,7 +13,7 @@
 
 namespace retoscope {
 
-enum class Method { Base, KnnLm, Retomaton };
+enum class Method { Base, KnnLm, Retomaton, Adaptive };
 enum class DistanceSource
 {
     Exact, ///< recomputed from the stored keys (default wherever keys are present)
@@ -25,6 +26,19 @@ enum class ReferenceSimilarity
     Dot, ///< parity only: the inner product taken for a distance, so that the farthest get the weight (its bug)
 };
 
+/// AdaptRet: where the gate comes from and what becomes of its weight.
+struct GateSettings
+{
+    std::string trace;         ///< that the gate learns from, by name: another one than it is judged on; empty: who opens traces knows
+    bool learnedWeight = true; ///< λ_t of the gate where a search is made; false: EvaluationSettings::lambda there
+    GateTraining training;
+
+    friend bool operator==(const GateSettings &, const GateSettings &) = default;
+};
+void to_json(Json &json, const GateSettings &settings);
+/// Strict; throws BadInput with the field, the value and what is allowed.
+void from_json(const Json &json, GateSettings &settings);
+
 struct EvaluationSettings
 {
     Method method = Method::KnnLm;
@@ -36,8 +50,9 @@ struct EvaluationSettings
     DistanceSource distances = DistanceSource::Exact;
     std::int32_t referenceBatch = 1; ///< windows per forward call of the released code; the state runs on inside a call
     ReferenceSimilarity referenceSimilarity = ReferenceSimilarity::L2; ///< Dot: with semantics = reference and exact distances
-    double skipFraction = 0;  ///< kNN-LM only: a uniformly random share of the positions uses the LM alone
+    double skipFraction = 0;  ///< share of the positions that use the LM alone. kNN-LM: drawn at random; AdaptRet: those of the smallest λ_t
     std::uint64_t skipSeed = 1;
+    GateSettings gate;        ///< AdaptRet only
 
     [[nodiscard]] bool reference() const { return automaton.semantics == Semantics::Reference; }
     friend bool operator==(const EvaluationSettings &, const EvaluationSettings &) = default;
@@ -61,13 +76,14 @@ std::vector<std::uint8_t> randomSkips(std::int64_t positions, double fraction, s
 /// searches counts when a search ends it, so the last run of every forward call is lost. searched: [n].
 double referenceFoss(std::span<const std::uint8_t> searched, std::span<const std::int64_t> sequenceStarts);
 
-std::string_view toString(Method method); ///< "base", "knnlm", "retomaton"
-std::string_view displayName(Method method); ///< for people: "LM alone", "kNN-LM", "RetoMaton"
+std::string_view toString(Method method); ///< "base", "knnlm", "retomaton", "adaptret"
+std::string_view displayName(Method method); ///< for people: "LM alone", "kNN-LM", "RetoMaton", "AdaptRet"
 Method methodFromString(std::string_view text);
 
 /// In the words of the options, for people: "λ 0.3, T 10, k 1024, min_knns ∞, max_knns 1024, with clusters".
 std::string describe(const EvaluationSettings &settings);
 std::string minKnnsText(std::int64_t minKnns); ///< "∞" or the number
+std::string lambdaText(const EvaluationSettings &settings); ///< "learned" by a gate, or the number
 
 /// What an evaluation found. Everything a view or table shows comes from here.
 struct EvaluationResult
@@ -95,6 +111,7 @@ struct EvaluationResult
     std::vector<std::uint8_t> searched;
     std::vector<std::int32_t> candidates; ///< |C|
     std::vector<std::int32_t> survivors;  ///< |cur| after the position
+    std::vector<float> lambdas;           ///< AdaptRet with its learned weight only: λ_t, 0 where the search was skipped
 };
 /// Of the LM alone on the same positions: exp(baseNll).
 double basePerplexity(const EvaluationResult &result);

@@ -56,12 +56,16 @@ void markCommonFront(std::vector<FossSeries> &curve)
 
 } // namespace
 
-std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings &base, std::int32_t points, JobControl &job)
+std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings &wished, std::int32_t points, JobControl &job,
+                                  const std::optional<GateSettings> &gate)
 {
     if (points < 2 || points > 1000)
         fail(ErrorKind::BadInput, "foss: {} points were asked for; give 2 to 1000.", points);
+    EvaluationSettings base = wished;
+    base.gate = {};
+    base.skipFraction = 0;
     std::vector<FossSeries> curve;
-    const std::int64_t total = std::int64_t(points) * (replay.clusters() ? 3 : 2);
+    const std::int64_t total = std::int64_t(points) * (2 + (replay.clusters() ? 1 : 0) + (gate ? 1 : 0));
     std::int64_t done = 0;
     const auto add = [&](FossSeries &series, const EvaluationSettings &settings) {
         series.points.push_back(evaluatePoint(replay, settings, job));
@@ -72,7 +76,6 @@ std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings
         EvaluationSettings settings = base;
         settings.method = Method::Retomaton;
         settings.useClusters = useClusters;
-        settings.skipFraction = 0;
         settings.automaton.minKnns = AutomatonSettings::alwaysSearch;
         JobControl part(&job);
         const EvaluationResult everywhere = replay.evaluate(settings, {.perPosition = true}, part);
@@ -87,14 +90,23 @@ std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings
         addRetomaton("RetoMaton", true);
     addRetomaton("RetoMaton without clusters", false);
 
-    FossSeries skipping{"kNN-LM, random skipping", {}};
+    const auto addSkipping = [&](std::string name, EvaluationSettings settings) {
+        FossSeries series{std::move(name), {}};
+        for (std::int32_t i = 0; i < points; ++i) {
+            settings.skipFraction = double(i) / double(points - 1);
+            add(series, settings);
+        }
+        curve.push_back(std::move(series));
+    };
     EvaluationSettings settings = base;
     settings.method = Method::KnnLm;
-    for (std::int32_t i = 0; i < points; ++i) {
-        settings.skipFraction = double(i) / double(points - 1);
-        add(skipping, settings);
+    addSkipping("kNN-LM, random skipping", settings);
+    if (gate) {
+        settings.method = Method::Adaptive;
+        settings.gate = *gate;
+        static_cast<void>(replay.gate(settings, job)); // the training reports for itself; every point then finds the gate there
+        addSkipping(std::string(displayName(Method::Adaptive)), settings);
     }
-    curve.push_back(std::move(skipping));
 
     for (FossSeries &series : curve) {
         std::stable_sort(series.points.begin(), series.points.end(),

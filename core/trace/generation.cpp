@@ -39,6 +39,8 @@ void validate(const GenerationConfig &config)
         fail(ErrorKind::BadInput, "neighbours_kept is {}; give 0 or more.", config.neighboursKept);
     if (config.retrieval.reference())
         fail(ErrorKind::BadInput, "semantics is 'reference', but the released code does not generate with retrieval; use corrected.");
+    if (config.retrieval.method == Method::Adaptive)
+        fail(ErrorKind::BadInput, "method is 'adaptret', which is answered from a trace only; generate with base, knnlm or retomaton.");
     if (config.retrieval.skipFraction > 0)
         fail(ErrorKind::BadInput, "skip_fraction is {}, but random skipping is for evaluation only; leave it at 0.",
              config.retrieval.skipFraction);

@@ -2,6 +2,7 @@
 #include "trace/inspection.h"
 
 #include "base/error.h"
+#include "base/job.h"
 #include "predict/knn_distribution.h"
 
 #include <algorithm>
@@ -106,7 +107,17 @@ PositionInspection inspect(const Replay &replay, Position position, const Evalua
     result.exactDistances = settings.distances == DistanceSource::Exact || trace.indexIsExact();
 
     Replay::PositionCandidates candidates;
-    const bool skipped = settings.method == Method::KnnLm && settings.skipFraction > 0 && randomSkips(arrays.positions, settings.skipFraction, settings.skipSeed)[at] != 0;
+    double weight = settings.lambda;
+    bool skipped = false;
+    if (settings.method == Method::Adaptive) {
+        JobControl job;
+        const auto gate = replay.gate(settings, job);
+        skipped = gate->skips(settings.skipFraction)[at] != 0;
+        if (settings.gate.learnedWeight)
+            weight = gate->weights[at];
+    } else if (settings.method == Method::KnnLm && settings.skipFraction > 0) {
+        skipped = randomSkips(arrays.positions, settings.skipFraction, settings.skipSeed)[at] != 0;
+    }
     if (settings.method != Method::Base && !skipped)
         candidates = replay.candidatesAt(position, settings);
     result.plan = candidates.plan;
@@ -142,7 +153,7 @@ PositionInspection inspect(const Replay &replay, Position position, const Evalua
 
     const auto knn = knnDistribution(ids, distances, values, settings.temperature);
     const bool hasCandidates = !knn.empty();
-    const double lambda = hasCandidates ? settings.lambda : 0;
+    const double lambda = hasCandidates ? weight : 0;
     result.knnEntropy = entropyOf(knn);
 
     const RecordedLm lm(arrays, position);
@@ -169,7 +180,7 @@ PositionInspection inspect(const Replay &replay, Position position, const Evalua
 
     const auto target = std::ranges::find_if(result.tokens, &InspectedToken::isTarget);
     result.knnLogProb = target->knn > 0 ? std::log(target->knn) : -std::numeric_limits<double>::infinity();
-    result.mixedLogProb = interpolate(result.lmLogProb, result.knnLogProb, settings.lambda, hasCandidates);
+    result.mixedLogProb = interpolate(result.lmLogProb, result.knnLogProb, weight, hasCandidates);
 
     // Keep the leading tokens of each distribution, and the target however far down it is.
     std::erase_if(result.tokens, [topTokens](const InspectedToken &token) {

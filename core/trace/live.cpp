@@ -104,6 +104,7 @@ public:
             case Method::Base: evaluateBase(chunk); break;
             case Method::KnnLm: evaluateKnnLm(chunk); break;
             case Method::Retomaton: evaluateRetomaton(chunk); break;
+            case Method::Adaptive: break; // refused by requireParts()
             }
             publish();
         }

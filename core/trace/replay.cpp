@@ -97,6 +97,9 @@ EvaluationSettings retrievalKey(const EvaluationSettings &settings, bool hasClus
     key.skipSeed = 0;
     if (!hasClusters)
         key.useClusters = false;
+    key.gate = {};
+    if (key.method == Method::Adaptive) // a search everywhere as well; the gate only chooses which of them are used
+        key.method = Method::KnnLm;
     if (key.method == Method::KnnLm) {
         key.automaton = AutomatonSettings{};
         key.automaton.semantics = settings.automaton.semantics;
@@ -240,6 +243,7 @@ struct Replay::Impl
     std::shared_ptr<const Trace> trace;
     std::shared_ptr<const Clusters> clusters;
     Reconstruct reconstruct;
+    GateSource gates;
     const TraceArrays &a;
     const Datastore &datastore;
 
@@ -250,8 +254,8 @@ struct Replay::Impl
     mutable std::array<std::shared_ptr<const RecordedWalk>, 2> lastWalks; ///< by Asker; under cacheMutex
     const std::shared_ptr<MemoryBudget> budget; ///< of the walks that are kept
 
-    Impl(std::shared_ptr<const Trace> t, std::shared_ptr<const Clusters> c, Reconstruct r, std::int64_t walkBytes)
-        : trace(std::move(t)), clusters(std::move(c)), reconstruct(std::move(r)), a(trace->arrays()), datastore(*trace->datastore()),
+    Impl(std::shared_ptr<const Trace> t, std::shared_ptr<const Clusters> c, Reconstruct r, GateSource g, std::int64_t walkBytes)
+        : trace(std::move(t)), clusters(std::move(c)), reconstruct(std::move(r)), gates(std::move(g)), a(trace->arrays()), datastore(*trace->datastore()),
           budget(std::make_shared<MemoryBudget>(walkBytes))
     {
     }
@@ -282,8 +286,8 @@ struct Replay::Impl
     [[nodiscard]] TokenId target(std::int64_t position) const { return TokenId(a.targets[std::size_t(position)]); }
 };
 
-Replay::Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct, std::int64_t walkBytes)
-    : m_impl(std::make_unique<Impl>(std::move(trace), std::move(clusters), std::move(reconstruct), walkBytes))
+Replay::Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct, GateSource gates, std::int64_t walkBytes)
+    : m_impl(std::make_unique<Impl>(std::move(trace), std::move(clusters), std::move(reconstruct), std::move(gates), walkBytes))
 {
     if (m_impl->clusters && m_impl->clusters->entries() != m_impl->datastore.size())
         fail(ErrorKind::Mismatch, "The clusters cover {} entries, but the trace's datastore has {}; use the clusters of that datastore.",
@@ -291,6 +295,12 @@ Replay::Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Cluster
 }
 
 Replay::~Replay() = default;
+
+std::shared_ptr<const GateDecisions> Replay::gate(const EvaluationSettings &settings, JobControl &job) const
+{
+    m_impl->check(settings);
+    return m_impl->gates(settings, job);
+}
 
 const std::shared_ptr<const Trace> &Replay::trace() const { return m_impl->trace; }
 const std::shared_ptr<const Clusters> &Replay::clusters() const { return m_impl->clusters; }
@@ -303,6 +313,8 @@ void Replay::Impl::check(const EvaluationSettings &settings) const
     if (settings.k > a.kMax)
         fail(ErrorKind::BadInput, "k is {}, but the trace holds {} neighbours per position; choose a smaller k or record the trace with --k {}.",
              settings.k, a.kMax, settings.k);
+    if (settings.method == Method::Adaptive && !gates)
+        fail(ErrorKind::BadInput, "Adaptive retrieval needs a gate, and there is no second trace here to learn one from.");
     if (settings.method != Method::Retomaton)
         return;
     if (settings.useClusters && !clusters)
@@ -478,7 +490,7 @@ std::vector<Retrieved> Replay::Impl::retrieve(const EvaluationSettings &settings
     lookUp();
     if (missing.empty())
         return results;
-    const std::vector<Retrieved> computed = settings.method == Method::KnnLm ? searchEverywhere(base, missing, job) : walkOrWeigh(base, missing, asker, job);
+    const std::vector<Retrieved> computed = base.method == Method::KnnLm ? searchEverywhere(base, missing, job) : walkOrWeigh(base, missing, asker, job);
     const std::scoped_lock lock(cacheMutex);
     std::size_t next = 0;
     for (std::size_t i = 0; i < temperatures.size(); ++i) {
@@ -695,9 +707,13 @@ EvaluationResult Replay::evaluate(const EvaluationSettings &settings, const Repl
     const bool retrieves = settings.method != Method::Base;
     Retrieved retrieved;
     std::vector<std::uint8_t> skipped;
+    std::shared_ptr<const GateDecisions> gate;
     if (retrieves) {
         retrieved = m_impl->retrieve(settings, std::span(&settings.temperature, 1), Asker::Evaluation, job).front();
-        if (settings.skipFraction > 0)
+        if (settings.method == Method::Adaptive) {
+            gate = this->gate(settings, job);
+            skipped = gate->skips(settings.skipFraction);
+        } else if (settings.skipFraction > 0)
             skipped = randomSkips(a.positions, settings.skipFraction, settings.skipSeed);
     }
     if (detail.perPosition) {
@@ -706,6 +722,8 @@ EvaluationResult Replay::evaluate(const EvaluationSettings &settings, const Repl
         result.searched.resize(n);
         result.candidates.resize(n);
         result.survivors.resize(n);
+        if (gate && settings.gate.learnedWeight)
+            result.lambdas.resize(n);
     }
 
     const auto left = [&](std::size_t t) { return !skipped.empty() && skipped[t] != 0; }; // to the LM alone
@@ -715,7 +733,8 @@ EvaluationResult Replay::evaluate(const EvaluationSettings &settings, const Repl
         const double lm = a.lmLogProbs[t];
         const bool used = retrieves && !left(t) && retrieved.decisions->candidates[t] > 0;
         const double knn = used ? (*retrieved.knnLogProbs)[t] : minusInfinity;
-        const double mixed = mix(lm, knn, used);
+        const bool weighted = gate && settings.gate.learnedWeight && used;
+        const double mixed = weighted ? interpolate(lm, knn, double(gate->weights[t]), true) : mix(lm, knn, used);
         total.add(lm, mixed, std::max(lm, knn));
         if (!detail.perPosition)
             return;
@@ -724,6 +743,8 @@ EvaluationResult Replay::evaluate(const EvaluationSettings &settings, const Repl
             result.knnLogProbs[t] = static_cast<float>(knn);
             result.candidates[t] = retrieved.decisions->candidates[t];
         }
+        if (weighted)
+            result.lambdas[t] = gate->weights[t];
         if (retrieves && !left(t)) {
             result.searched[t] = retrieved.decisions->searched[t];
             result.survivors[t] = retrieved.decisions->survivors[t];
@@ -784,7 +805,7 @@ void Replay::visit(Position first, std::int64_t count, const EvaluationSettings 
     }
     const std::shared_ptr<const Matches> known = m_impl->matches(job);
     Scratch scratch;
-    if (settings.method == Method::KnnLm) {
+    if (settings.method != Method::Retomaton) {
         for (std::int64_t t = first.value; t < end; ++t) {
             job.checkpoint();
             const Found neighbours = m_impl->found(t, settings, *known, scratch);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Answers from a trace: kNN-LM for any λ, T, k ≤ k_max; RetoMaton for any min_knns, max_knns, clusters on or off; random
-// skipping; who was helped and who was hurt. A replay and a live evaluation of the same setting give the same numbers.
+// and adaptive skipping; who was helped and who was hurt. A replay and a live evaluation of the same setting give the same numbers.
 #pragma once
 
 #include "automaton/clusters.h"
 #include "trace/evaluation_settings.h"
+#include "trace/gate_decisions.h"
 #include "trace/trace.h"
 
 #include <functional>
@@ -38,7 +39,7 @@ public:
     static constexpr std::int64_t defaultWalkBytes = std::int64_t(512) << 20;
 
     /// `walkBytes`: what the distances of all kept walks may take together.
-    Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct = {},
+    Replay(std::shared_ptr<const Trace> trace, std::shared_ptr<const Clusters> clusters, Reconstruct reconstruct = {}, GateSource gates = {},
            std::int64_t walkBytes = defaultWalkBytes);
     ~Replay();
 
@@ -48,6 +49,10 @@ public:
     /// Walks the automaton once for several temperatures, whose decisions are the same; evaluate() then finds its answers
     /// in the cache. What a sweep over T does.
     void prepare(const EvaluationSettings &settings, std::span<const double> temperatures, JobControl &job) const;
+
+    /// The gate of settings of the method adaptret; trained at the first question, which may take seconds. Throws like
+    /// evaluate().
+    [[nodiscard]] std::shared_ptr<const GateDecisions> gate(const EvaluationSettings &settings, JobControl &job) const;
 
     [[nodiscard]] const std::shared_ptr<const Trace> &trace() const;
     [[nodiscard]] const std::shared_ptr<const Clusters> &clusters() const;

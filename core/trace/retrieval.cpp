@@ -65,6 +65,8 @@ void requireParts(const RetrievalParts &parts, const EvaluationSettings &setting
         fail(ErrorKind::BadInput, "No model is given; name the one to evaluate.");
     if (settings.method == Method::Base)
         return;
+    if (settings.method == Method::Adaptive)
+        fail(ErrorKind::BadInput, "method is 'adaptret', which is answered from a trace only; replay it, or use base, knnlm or retomaton.");
     if (!parts.datastore || !parts.index)
         fail(ErrorKind::BadInput, "method is '{}', which needs a datastore and an index; name both, or use method base.",
              toString(settings.method));

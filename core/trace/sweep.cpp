@@ -170,9 +170,10 @@ std::string csvRow(std::string_view series, const SweepPoint &point)
     const EvaluationSettings &s = point.settings;
     const EvaluationResult &r = point.result;
     const bool walks = s.method == Method::Retomaton;
+    const bool learned = s.method == Method::Adaptive && s.gate.learnedWeight;
     const bool always = s.automaton.minKnns == AutomatonSettings::alwaysSearch;
     return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csvField(series), r.foss, r.fossReference, r.perplexity, r.nll,
-                       r.searches, r.positions, s.lambda, s.temperature, s.k,
+                       r.searches, r.positions, learned ? "" : fmt::format("{}", s.lambda), s.temperature, s.k,
                        !walks ? "" : always ? "inf" : std::to_string(s.automaton.minKnns), walks ? std::to_string(s.automaton.maxKnns) : "",
                        walks ? (s.useClusters ? "on" : "none") : "", r.exactDistances ? "exact" : "index",
                        s.reference() ? "reference" : "corrected", point.pareto ? 1 : 0);

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,17 +46,19 @@ void markParetoFront(std::vector<SweepPoint> &points);
 
 struct FossSeries
 {
-    std::string name; ///< "RetoMaton", "RetoMaton without clusters", "kNN-LM, random skipping"
+    std::string name; ///< "RetoMaton", "RetoMaton without clusters", "kNN-LM, random skipping", "AdaptRet"
     std::vector<SweepPoint> points; ///< by foss ascending
 };
 
 /// The curves of Alon et al. 2022, figure 3, for one trace: RetoMaton with clusters (when there are any) and without over
-/// min_knns from ∞ to 1, and kNN-LM with random skipping from 0 to 1. `points` per series; the Pareto front is marked over
-/// all of them together.
-std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings &base, std::int32_t points, JobControl &job);
+/// min_knns from ∞ to 1, kNN-LM with random skipping from 0 to 1, and with a `gate` AdaptRet, which skips what its gate says
+/// (the fraction that is saved is measured and may differ from the one that was asked for). `points` per series; the Pareto
+/// front is marked over all of them together.
+std::vector<FossSeries> fossCurve(const Replay &replay, const EvaluationSettings &base, std::int32_t points, JobControl &job,
+                                  const std::optional<GateSettings> &gate = {});
 
 /// CSV with a header line: series, foss, foss_reference, perplexity, nll, searches, positions, lambda, temperature, k,
-/// min_knns, max_knns, clusters, distances, semantics, pareto.
+/// min_knns, max_knns, clusters, distances, semantics, pareto. λ is empty where a gate learned it.
 std::string toCsv(const std::vector<FossSeries> &curve);
 std::string toCsv(const std::vector<SweepPoint> &points);
 Json toJson(const std::vector<FossSeries> &curve);

@@ -352,14 +352,29 @@ void TestCli::fossCurveHasItsEnds()
     const auto result = call(QStringLiteral("foss --trace test --lambda 0.4 --temperature 5 --k 32 --max-knns 64 --points 5 --csv ") + csv);
     VERIFY_DONE(result);
     const auto series = result.json.value(QStringLiteral("series")).toArray();
-    QCOMPARE(series.size(), 3); // RetoMaton with and without clusters, kNN-LM with random skipping
+    QCOMPARE(series.size(), 4); // RetoMaton with and without clusters, kNN-LM with random skipping, AdaptRet
+    const auto adaptive = series.last().toObject();
+    QCOMPARE(adaptive.value(QStringLiteral("name")).toString(), QStringLiteral("AdaptRet"));
+    const auto points = adaptive.value(QStringLiteral("points")).toArray();
+    QCOMPARE(points.size(), 5);
+    QCOMPARE(points.first().toObject().value(QStringLiteral("foss")).toDouble(), 0.0);
+    QCOMPARE(points.last().toObject().value(QStringLiteral("perplexity")).toDouble(), result.json.value(QStringLiteral("base_perplexity")).toDouble());
+    const auto gate = points.first().toObject().value(QStringLiteral("configuration")).toObject().value(QStringLiteral("gate")).toObject();
+    QCOMPARE(gate.value(QStringLiteral("trace")).toString(), QStringLiteral("validation")); // the only one over a validation split
+    QVERIFY(result.json.value(QStringLiteral("gate")).toObject().value(QStringLiteral("held_out")).toInt() > 0);
     QFile file(csv);
     QVERIFY(file.open(QIODevice::ReadOnly));
     QVERIFY(file.readLine().startsWith("series,foss"));
     QVERIFY(file.readAll().count('\n') >= 3 * 2);
     const auto text = runCli(QProcess::splitCommand(QStringLiteral("foss --trace test --points 4 --max-knns 64 --project ") + m_project));
     VERIFY_DONE(text);
-    QVERIFY2(text.out.contains("RetoMaton") && text.out.contains("random skipping"), text.out.constData());
+    QVERIFY2(text.out.contains("RetoMaton") && text.out.contains("random skipping") && text.out.contains("gate of AdaptRet: learned from"), text.out.constData());
+    const auto without = call(QStringLiteral("foss --trace test --max-knns 64 --points 2 --gate-trace none"));
+    VERIFY_DONE(without);
+    QCOMPARE(without.json.value(QStringLiteral("series")).toArray().size(), 3);
+    const auto itself = runCli(QProcess::splitCommand(QStringLiteral("foss --trace test --max-knns 64 --points 2 --gate-trace test --project ") + m_project));
+    QCOMPARE(itself.exitCode, 1);
+    QVERIFY2(itself.err.contains("the trace that it is judged on"), itself.err.constData());
 }
 
 void TestCli::generationIsRepeatable()

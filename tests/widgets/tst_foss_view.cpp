@@ -7,6 +7,7 @@
 #include <QLocale>
 #include <QPushButton>
 #include <QSignalSpy>
+#include <QToolTip>
 #include <QtTest> // Qt first: moc 6.4 cannot parse <compare>
 
 #include "core/ledger/project_world.h"
@@ -228,7 +229,6 @@ private Q_SLOTS:
         auto *published = view.findChild<QComboBox *>(QStringLiteral("published"));
         published->setCurrentIndex(1);
         QCOMPARE(plot->graphCount(), before + 4); // figure 3: kNN-LM, AdaptRet, RetoMaton with and without clusters
-        QVERIFY(published->toolTip().contains(QStringLiteral("AdaptRet")));
         published->setCurrentIndex(0);
         QCOMPARE(plot->graphCount(), before);
     }
@@ -263,6 +263,50 @@ private Q_SLOTS:
         QVERIFY(FossFigure::commonPart(open.session.settings()) == open.view.figure().base);
         QTRY_VERIFY(open.session.evaluation() && open.session.evaluation()->result.settings == open.session.settings());
         QCOMPARE(open.session.evaluation()->result.perplexity, point.perplexity);
+    }
+
+    void adaptiveRetrievalIsACurveOfItsOwn()
+    {
+        OpenView open;
+        open.world.makeTrace("other", open.world.train);
+        QVERIFY(open.wait());
+        EvaluationSettings settings = open.session.settings();
+        settings.gate.trace = "other";
+        settings.gate.training.epochs = 2;
+        open.session.setSettings(settings);
+        open.compute();
+        QVERIFY(open.waitForCurve());
+        QCOMPARE(open.view.figure().series.size(), std::size_t(4));
+        const auto &series = open.view.figure().series[3];
+        QCOMPARE(series.name, QStringLiteral("AdaptRet"));
+        QCustomPlot *plot = open.plot();
+        QVERIFY(plot->legend->itemWithPlottable(plot->graph(4))); // after the Pareto front and the three others
+        QCOMPARE(plot->graph(4)->name(), QStringLiteral("AdaptRet"));
+
+        const auto point = std::ranges::find_if(series.points, [](const auto &p) { return p.foss > 0.2 && p.foss < 0.9; });
+        QVERIFY(point != series.points.end());
+        plot->replot();
+        const QPoint place = QPointF(plot->xAxis->coordToPixel(point->foss * 100), plot->yAxis->coordToPixel(point->perplexity)).toPoint();
+        QTest::mouseMove(plot, place);
+        QTRY_VERIFY2(QToolTip::text().contains(QStringLiteral("skipped by the gate, λ learned")), qPrintable(QToolTip::text()));
+        QVERIFY2(QToolTip::text().contains(QStringLiteral("gate learned from other")), qPrintable(QToolTip::text()));
+        // The click replays it for all views: the same gate, the same numbers.
+        QTest::mouseClick(plot, Qt::LeftButton, Qt::NoModifier, place);
+        QVERIFY(open.session.settings().method == Method::Adaptive);
+        QTRY_VERIFY(open.session.evaluation() && open.session.evaluation()->result.settings == open.session.settings());
+        QCOMPARE(open.session.evaluation()->result.perplexity, point->perplexity);
+        QCOMPARE(open.session.evaluation()->result.lambdas.size(), open.session.evaluation()->result.logProbs.size());
+    }
+
+    void withoutAnotherTraceAdaptRetIsLeftOut()
+    {
+        OpenView open;
+        QVERIFY(open.wait());
+        open.compute();
+        QVERIFY(open.waitForCurve());
+        QCOMPARE(open.view.figure().series.size(), std::size_t(3));
+        const QString state = open.view.findChild<QLabel *>(QStringLiteral("state"))->text();
+        QVERIFY2(state.contains(QStringLiteral("AdaptRet is left out")), qPrintable(state));
     }
 
     void pointsAreAdded()

@@ -147,8 +147,9 @@ QString settingsLabel(const EvaluationSettings &settings)
     if (settings.method == Method::Base)
         return QObject::tr("LM alone");
     const QLocale locale;
-    QStringList parts{settings.method == Method::Retomaton ? QStringLiteral("RetoMaton") : QStringLiteral("kNN-LM")};
-    parts << QObject::tr("λ %1").arg(locale.toString(settings.lambda, 'g', 4)) << QObject::tr("T %1").arg(locale.toString(settings.temperature, 'g', 4))
+    QStringList parts{QString::fromUtf8(displayName(settings.method))};
+    const bool learned = settings.method == Method::Adaptive && settings.gate.learnedWeight;
+    parts << QObject::tr("λ %1").arg(learned ? QObject::tr("learned") : locale.toString(settings.lambda, 'g', 4)) << QObject::tr("T %1").arg(locale.toString(settings.temperature, 'g', 4))
           << QObject::tr("k %1").arg(settings.k);
     if (settings.method == Method::Retomaton) {
         const auto minKnns = settings.automaton.minKnns;

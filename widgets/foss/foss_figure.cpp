@@ -47,7 +47,7 @@ FossFigure::Series *seriesFor(FossFigure &figure, const EvaluationSettings &sett
         if (series.points.empty())
             continue;
         const EvaluationSettings &like = series.points.front().settings;
-        if (like.method == settings.method && (settings.method != Method::Retomaton || like.useClusters == settings.useClusters))
+        if (like.method == settings.method && like.gate == settings.gate && (settings.method != Method::Retomaton || like.useClusters == settings.useClusters))
             return &series;
     }
     return nullptr;
@@ -95,6 +95,9 @@ QString variedSetting(const EvaluationSettings &settings)
     switch (settings.method) {
     case Method::Base: return QObject::tr("LM alone");
     case Method::KnnLm: return QObject::tr("%1 % of the positions skipped").arg(QLocale().toString(settings.skipFraction * 100, 'f', 0));
+    case Method::Adaptive:
+        return QObject::tr("%1 % of the positions skipped by the gate, λ %2")
+            .arg(QLocale().toString(settings.skipFraction * 100, 'f', 0), settings.gate.learnedWeight ? QObject::tr("learned") : QLocale().toString(settings.lambda, 'g', 4));
     case Method::Retomaton: return QObject::tr("min_knns %1").arg(QString::fromStdString(minKnnsText(settings.automaton.minKnns)));
     }
     return {};
@@ -108,6 +111,7 @@ EvaluationSettings FossFigure::commonPart(EvaluationSettings settings)
     settings.automaton.minKnns = standard.automaton.minKnns;
     settings.skipFraction = standard.skipFraction;
     settings.skipSeed = standard.skipSeed;
+    settings.gate = standard.gate;
     return settings;
 }
 

@@ -56,12 +56,12 @@ struct FossFigure
 
     /// RetoMaton settings in the widest gaps between neighbouring points, at most `count` for each of its series.
     [[nodiscard]] std::vector<EvaluationSettings> settingsBetween(int count) const;
-    /// Settings without what varies along a curve: method, clusters, min_knns, skipping.
+    /// Settings without what varies along a curve: method, clusters, min_knns, skipping, gate.
     static EvaluationSettings commonPart(EvaluationSettings settings);
     friend bool operator==(const FossFigure &, const FossFigure &) = default;
 };
 
-/// What was varied along the curve: "min_knns 8", "30 % of the positions skipped".
+/// What was varied along the curve: "min_knns 8", "30 % of the positions skipped", "… by the gate, λ learned".
 QString variedSetting(const EvaluationSettings &settings);
 
 } // namespace retoscope

@@ -42,7 +42,7 @@ QVariant FossTableModel::data(const QModelIndex &index, int role) const
     case Foss: return number(row.foss * 100, 1) + QStringLiteral(" %");
     case Perplexity: return row.perplexity ? number(*row.perplexity, 2) : QString();
     case Varied: return variedSetting(row.settings);
-    case Lambda: return locale.toString(row.settings.lambda, 'g', 4);
+    case Lambda: return row.settings.method == Method::Adaptive && row.settings.gate.learnedWeight ? tr("learned") : locale.toString(row.settings.lambda, 'g', 4);
     case Temperature: return locale.toString(row.settings.temperature, 'g', 4);
     case K: return QString::number(row.settings.k);
     case MaxKnns: return row.settings.method == Method::Retomaton ? QString::number(row.settings.automaton.maxKnns) : QString();

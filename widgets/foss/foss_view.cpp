@@ -114,7 +114,7 @@ QWidget *FossView::buildToolBar()
 
     m_published->setObjectName(QStringLiteral("published"));
     m_published->setAccessibleName(tr("Published curves"));
-    m_published->setToolTip(tr("Curves of papers as dashed references, read off their figures within 0.03.\nAdaptRet, the gate of efficient-kNN-LM, is not among the methods here: only its published curve can be shown."));
+    m_published->setToolTip(tr("Curves of papers as dashed references, read off their figures within 0.03."));
     m_published->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     m_published->setMinimumContentsLength(22);
     m_published->addItem(tr("no published curves"), QString());
@@ -330,7 +330,7 @@ void FossView::addTimings()
     m_plot->yAxis2->setVisible(!m_figure.timings.empty());
     if (m_figure.timings.empty())
         return;
-    const QColor color = seriesColor(3, palette());
+    const QColor color = seriesColor(4, palette());
     QCPGraph *graph = m_plot->addGraph(m_plot->xAxis, m_plot->yAxis2);
     graph->setName(tr("wall clock, live (right axis)"));
     graph->setLineStyle(QCPGraph::lsNone);
@@ -405,6 +405,8 @@ void FossView::showToolTip(const QPoint &pixel)
     QString text = hit.published;
     if (hit.point) {
         text = tr("%1\n%2 of the searches saved\nperplexity %3\n%4").arg(hit.series->name, percent(hit.point->foss), locale.toString(hit.point->perplexity, 'f', 3), variedSetting(hit.point->settings));
+        if (hit.point->settings.method == Method::Adaptive)
+            text += tr("\ngate learned from %1").arg(QString::fromStdString(hit.point->settings.gate.trace));
         if (hit.point->run > 0)
             text += tr("\nrun %1").arg(hit.point->run);
         text += tr("\nClick to use this setting");
@@ -443,7 +445,7 @@ void FossView::computeCurve()
     startJob(tr("FoSS curve of %1").arg(QString::fromStdString(trace->name())),
              [name = trace->name(), clusters = trace->clustersName(), base, command](Project &project, JobControl &control) {
                  const auto outcome = foss(project, name, clusters, base, curvePoints, Request{.name = {}, .command = command}, control);
-                 return tr("Curve %1 is computed").arg(outcome.curve);
+                 return outcome.note.empty() ? tr("Curve %1 is computed").arg(outcome.curve) : tr("Curve %1 is computed. %2").arg(outcome.curve).arg(QString::fromStdString(outcome.note));
              });
 }
 

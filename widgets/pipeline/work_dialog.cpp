@@ -298,8 +298,8 @@ void WorkDialog::fillArtefacts()
             continue;
         box->clear();
         if (!parameter.required)
-            box->addItem(parameter.option == "clusters" ? tr("the datastore's own") : tr("–"), QString());
-        if (parameter.option == "clusters")
+            box->addItem(parameter.option == "clusters" ? tr("the datastore's own") : parameter.option == "gate-trace" ? tr("the validation trace") : tr("–"), QString());
+        if (parameter.option == "clusters" || parameter.option == "gate-trace")
             box->addItem(tr("none"), QStringLiteral("none"));
         for (auto row = artefacts.rbegin(); row != artefacts.rend(); ++row) {
             if (row->state != ArtefactState::Ready || row->kind != (parameter.type == Type::CorpusSplit ? ArtefactKind::Corpus : parameter.artefact))

@@ -34,9 +34,15 @@ QString methodName(Method method)
     switch (method) {
     case Method::Base: return StatusStrip::tr("LM alone");
     case Method::KnnLm: return StatusStrip::tr("kNN-LM");
+    case Method::Adaptive: return StatusStrip::tr("AdaptRet");
     case Method::Retomaton: break;
     }
     return StatusStrip::tr("RetoMaton");
+}
+
+bool isLearned(const EvaluationSettings &settings)
+{
+    return settings.method == Method::Adaptive && settings.gate.learnedWeight;
 }
 
 QString describe(const EvaluationResult &result)
@@ -44,7 +50,7 @@ QString describe(const EvaluationResult &result)
     const QLocale locale;
     QString text = methodName(result.settings.method);
     if (result.settings.method != Method::Base)
-        text += StatusStrip::tr(" · λ %1 · T %2 · k %3").arg(locale.toString(result.settings.lambda, 'g', 3), locale.toString(result.settings.temperature, 'g', 3), locale.toString(result.settings.k));
+        text += StatusStrip::tr(" · λ %1 · T %2 · k %3").arg(isLearned(result.settings) ? StatusStrip::tr("learned") : locale.toString(result.settings.lambda, 'g', 3), locale.toString(result.settings.temperature, 'g', 3), locale.toString(result.settings.k));
     text += StatusStrip::tr("   perplexity %1 (LM alone %2)").arg(locale.toString(result.perplexity, 'f', 2), locale.toString(std::exp(result.baseNll), 'f', 2));
     if (result.settings.method != Method::Base)
         text += StatusStrip::tr(" · %1 % of the searches saved").arg(locale.toString(result.foss * 100, 'f', 1));

@@ -11,6 +11,8 @@ namespace retoscope {
 
 namespace {
 
+constexpr double usualSkipFraction = 0.5; ///< of AdaptRet, as its paper has it
+
 constexpr double fossToBeginWith = 0.5;
 
 std::vector<ArtefactRow> readyOf(const ProjectSnapshot &snapshot, ArtefactKind kind)
@@ -79,9 +81,9 @@ std::optional<EvaluationSettings> settingsToBeginWith(const ProjectSnapshot &sna
 
 EvaluationSettings withMethod(EvaluationSettings settings, Method method)
 {
+    if (settings.method != method) // what is skipped is an affair of the method
+        settings.skipFraction = method == Method::Adaptive ? usualSkipFraction : 0;
     settings.method = method;
-    if (method != Method::KnnLm)
-        settings.skipFraction = 0;
     return settings;
 }
 

@@ -26,10 +26,15 @@ constexpr std::int32_t unknownKMax = 1024;
 constexpr int lambda = 0, temperature = 1; // among sweepParameters()
 constexpr int fineSteps = 21;
 
-/// RetoMaton needs no clusters; the LM alone has no parameters, so kNN-LM is swept in its place.
-Method sweptMethod(Method method)
+/// RetoMaton needs no clusters; the LM alone has no parameters, so kNN-LM is swept in its place. So it is for AdaptRet, whose
+/// gate would be trained anew for every T and k.
+EvaluationSettings swept(EvaluationSettings settings)
 {
-    return method == Method::Base ? Method::KnnLm : method;
+    if (settings.method == Method::Adaptive)
+        settings.skipFraction = 0;
+    if (settings.method == Method::Base || settings.method == Method::Adaptive)
+        settings.method = Method::KnnLm;
+    return settings;
 }
 
 } // namespace
@@ -143,7 +148,7 @@ void GridPanel::compute()
         return;
     try {
         const SweepGrid grid = wantedGrid();
-        m_runner.start(m_trace, grid.at(0, m_settings), grid);
+        m_runner.start(m_trace, grid.at(0, swept(m_settings)), grid);
     } catch (const std::exception &error) {
         Q_EMIT failed(QString::fromUtf8(error.what()));
     }
@@ -161,7 +166,7 @@ bool GridPanel::isStale() const
         return false;
     try {
         const SweepGrid grid = wantedGrid();
-        return m_runner.points().empty() || m_runner.grid().toJson() != grid.toJson() || !(m_runner.base() == grid.at(0, m_settings))
+        return m_runner.points().empty() || m_runner.grid().toJson() != grid.toJson() || !(m_runner.base() == grid.at(0, swept(m_settings)))
                || (!m_runner.isBusy() && m_runner.readyCount() < int(m_runner.points().size()));
     } catch (const Error &) {
         return false; // an impossible setting, of which the session tells; no plot can be made for it
@@ -226,8 +231,7 @@ HeatMapPanel::HeatMapPanel(QWidget *parent)
     keepApart(m_x, m_y);
     keepApart(m_y, m_x);
     connect(m_map, &HeatMap::chosen, this, [this](double x, double y) {
-        EvaluationSettings settings = this->settings();
-        settings.method = sweptMethod(settings.method);
+        EvaluationSettings settings = swept(this->settings());
         m_map->data().x->set(settings, x);
         m_map->data().y->set(settings, y);
         Q_EMIT chosen(settings);
@@ -238,7 +242,7 @@ SweepGrid HeatMapPanel::wantedGrid() const
 {
     const Parameter &x = parameters()[std::size_t(m_x->currentIndex())], &y = parameters()[std::size_t(m_y->currentIndex())];
     SweepGrid grid;
-    grid.axes.emplace_back("method", std::vector<Json>{toString(sweptMethod(settings().method))});
+    grid.axes.emplace_back("method", std::vector<Json>{toString(swept(settings()).method)});
     grid.axes.push_back(gridAxis(y, y.scale.spread(steps())));
     if (m_x->currentIndex() != m_y->currentIndex()) // not while one of the two is still to follow
         grid.axes.push_back(gridAxis(x, x.scale.spread(steps()))); // varies fastest: a row of the map
@@ -314,7 +318,7 @@ CurvePanel::CurvePanel(QWidget *parent) : GridPanel(parent), m_curve(new CurvePl
     setObjectName(QStringLiteral("curve"));
     finishLayout(m_curve);
     connect(m_curve, &CurvePlot::chosen, this, [this](double value) {
-        EvaluationSettings settings = this->settings();
+        EvaluationSettings settings = swept(this->settings());
         m_curve->data().x->set(settings, value);
         Q_EMIT chosen(settings);
     });

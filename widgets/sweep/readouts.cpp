@@ -42,9 +42,8 @@ Readouts::Readouts(QWidget *parent) : QWidget(parent)
         title->setToolTip(toolTips[std::size_t(row)]);
         layout->addWidget(title, row + 1, 0);
     }
-    for (const Method method : {Method::Base, Method::KnnLm, Method::Retomaton}) {
+    for (const Method method : {Method::Base, Method::KnnLm, Method::Retomaton, Method::Adaptive}) {
         const std::size_t column = columnOf(method);
-        layout->setColumnStretch(int(column) + 1, 1);
         m_headings[column] = new QLabel(QString::fromUtf8(displayName(method)));
         m_headings[column]->setAlignment(Qt::AlignRight);
         layout->addWidget(m_headings[column], 0, int(column) + 1);
@@ -115,7 +114,13 @@ void Readouts::setStale(Method method, bool stale)
 void Readouts::setCurrent(Method method)
 {
     m_current = method;
+    const std::size_t gated = columnOf(Method::Adaptive);
+    m_headings[gated]->setVisible(method == Method::Adaptive);
+    for (QLabel *cell : m_cells[gated])
+        cell->setVisible(method == Method::Adaptive);
+    auto *grid = qobject_cast<QGridLayout *>(layout());
     for (std::size_t column = 0; column < methods; ++column) {
+        grid->setColumnStretch(int(column) + 1, column == gated && method != Method::Adaptive ? 0 : 1);
         QFont font = m_headings[column]->font();
         font.setBold(column == columnOf(method));
         font.setUnderline(column == columnOf(method));

@@ -12,7 +12,7 @@ class QLabel;
 
 namespace retoscope {
 
-/// The figures of LM, kNN-LM and RetoMaton side by side. A column whose setting has moved on is greyed until its answer comes.
+/// The figures of LM, kNN-LM and RetoMaton side by side, and of AdaptRet while it is the method in force. A column whose setting has moved on is greyed until its answer comes.
 class Readouts : public QWidget
 {
     Q_OBJECT
@@ -35,7 +35,7 @@ protected:
     void changeEvent(QEvent *event) override;
 
 private:
-    static constexpr int methods = 3, rows = 5;
+    static constexpr int methods = 4, rows = 5;
     void recolour();
 
     std::array<QLabel *, methods> m_headings{};

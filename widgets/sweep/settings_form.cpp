@@ -10,6 +10,8 @@
 #include <QSignalBlocker>
 #include <QStandardItemModel>
 
+#include <utility>
+
 namespace retoscope {
 
 namespace {
@@ -49,7 +51,7 @@ SettingsForm::SettingsForm(QWidget *parent)
       m_distances(makeCombo(QStringLiteral("distances"), tr("Distances"), tr("Recomputed from the stored keys, or as the index returned them"))),
       m_semantics(makeCombo(QStringLiteral("semantics"), tr("Semantics"), tr("The rules as published, or the released code with its slips, for comparison")))
 {
-    for (const Method method : {Method::Base, Method::KnnLm, Method::Retomaton})
+    for (const Method method : {Method::Base, Method::KnnLm, Method::Retomaton, Method::Adaptive})
         m_method->addItem(QString::fromUtf8(displayName(method)), int(method));
     m_distances->addItem(tr("exact"), int(DistanceSource::Exact));
     m_distances->addItem(tr("of the index"), int(DistanceSource::Index));

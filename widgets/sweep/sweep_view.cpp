@@ -206,7 +206,7 @@ void SweepView::showSettings()
     m_command->setCursorPosition(0);
     m_command->setToolTip(m_command->text());
     m_message->hide();
-    for (const Method method : {Method::KnnLm, Method::Retomaton})
+    for (const Method method : {Method::KnnLm, Method::Retomaton, Method::Adaptive})
         m_readouts->setStale(method, true);
     // The walk of RetoMaton takes seconds and waits until the session has its answer; kNN-LM takes no time beside it.
     if (settings.method == Method::Retomaton) {

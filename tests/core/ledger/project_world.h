@@ -118,6 +118,18 @@ struct ProjectWorld
             return Index::open(place, store)->fingerprint();
         });
     }
+    ArtefactRow makeTrace(const std::string &name, const ArtefactRow &tokens)
+    {
+        return make(ArtefactKind::Trace, name, {{"tokens", tokens}, {"datastore", datastore}, {"index", index}}, [&](const auto &place) {
+            TraceConfig config;
+            config.k = 16;
+            config.topCandidates = 4;
+            config.windows = {.block = 24, .stride = 12};
+            const auto store = project.openDatastore(datastore);
+            recordTrace(place, config, model, *project.openTokens(tokens), store, *project.openIndex(index, store), job);
+            return Trace::open(place, store)->fingerprint();
+        });
+    }
 
 private:
     struct FromScratch
@@ -146,15 +158,7 @@ private:
             buildClusters(place, config, *project.openDatastore(datastore), job);
             return Clusters::open(place)->fingerprint();
         });
-        trace = make(ArtefactKind::Trace, "trace", {{"tokens", evaluation}, {"datastore", datastore}, {"index", index}}, [&](const auto &place) {
-            TraceConfig config;
-            config.k = 16;
-            config.topCandidates = 4;
-            config.windows = {.block = 24, .stride = 12};
-            const auto store = project.openDatastore(datastore);
-            recordTrace(place, config, model, *project.openTokens(evaluation), store, *project.openIndex(index, store), job);
-            return Trace::open(place, store)->fingerprint();
-        });
+        trace = makeTrace("trace", evaluation);
     }
 
     static const ProjectWorld &original()

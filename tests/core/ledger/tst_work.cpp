@@ -8,6 +8,7 @@
 #include "core/ledger/project_world.h"
 #include "core/support/expect_error.h"
 #include "ledger/command_line.h"
+#include "ledger/run_table.h"
 #include "text/corpus_preview.h"
 
 #include <algorithm>
@@ -138,6 +139,12 @@ private Q_SLOTS:
         QVERIFY(curve);
         QCOMPARE(curve->text("min-knns"), std::string("inf"));
         QCOMPARE(curve->text("clusters"), std::string("c"));
+        QCOMPARE(curve->text("gate-trace"), std::string()); // whichever offers itself
+        settings.method = Method::Adaptive;
+        settings.skipFraction = 0.3;
+        settings.gate = {.trace = "v", .learnedWeight = false, .training = {.epochs = 4, .sparsity = 0.1, .seed = 9}};
+        const auto gated = workFromCommand(evaluateCommand("t", "c", settings));
+        QVERIFY(gated && gated->text("gate-trace") == "v" && gated->text("gate-lambda") == "constant" && gated->value("gate-epochs") == 4 && gated->value("skip") == 0.3);
         QVERIFY(workFromCommand(sweepCommand("t", "none", settings, SweepGrid::parse("lambda=0.1,0.2"))));
         QVERIFY(workFromCommand(traceRecordCommand("m", "c", Split::Test, "d", "i", {}, ComputeType::Float32, "n")));
         QVERIFY(workFromCommand(indexBuildCommand("d", {}, "")));
@@ -211,8 +218,44 @@ private Q_SLOTS:
         const auto sweeping = perform(world.project, Work{WorkKind::Sweep, {{"trace", "trace"}, {"grid", "lambda=0.1,0.5"}, {"k", 16}}}, {}, world.job);
         QVERIFY(sweeping.curve > 0 && sweeping.run > 0);
         const auto curve = perform(world.project, Work{WorkKind::Foss, {{"trace", "trace"}, {"points", 3}, {"clusters", "clusters"}, {"k", 16}}}, {}, world.job);
-        QCOMPARE(curve.message, std::string("3 series of 3 points"));
+        QVERIFY2(curve.message.starts_with("3 series of 3 points. AdaptRet is left out. Adaptive retrieval needs another trace"), curve.message.c_str());
         QVERIFY(curve.curve > sweeping.curve);
+    }
+
+    void gatesAreLearnedFromAnotherTrace()
+    {
+        ProjectWorld world;
+        world.makeTrace("other", world.train);
+        Work work{WorkKind::Foss, {{"trace", "trace"}, {"points", 3}, {"clusters", "clusters"}, {"k", 16}, {"gate-trace", "other"}, {"gate-epochs", 2}}};
+        const auto outcome = perform(world.project, work, {}, world.job);
+        QCOMPARE(outcome.message, std::string("4 series of 3 points"));
+        const auto curve = world.project.ledger().curve(outcome.curve);
+        QVERIFY(curve->config["gate"]["trace"] == "other");
+        QVERIFY(curve->data["gate"]["features"] == Json({"context", "confidence", "entropy", "frequency", "fertility"}));
+        const Json series = curve->data["series"][3];
+        QVERIFY(series["name"] == "AdaptRet");
+        QCOMPARE(series["points"].size(), std::size_t(3));
+
+        // A point of it is a run whose command repeats it.
+        const auto run = *world.project.ledger().run(series["points"][1]["run"].get<std::int64_t>());
+        QCOMPARE(run.method, std::string("adaptret"));
+        QVERIFY(runValue(run, "lambda").is_null()); // learned
+        const auto settings = settingsOf(run);
+        QCOMPARE(settings.skipFraction, 0.5);
+        QCOMPARE(settings.gate.training.epochs, 2);
+        QVERIFY2(QString::fromStdString(run.command).contains("--method adaptret"), run.command.c_str());
+        const auto again = evaluate(world.project, "trace", "none", settings, {}, {}, world.job);
+        QCOMPARE(again.result.perplexity, run.metrics.value("perplexity", 0.0));
+        const auto repeated = workFromCommand(run.command);
+        QVERIFY(repeated && perform(world.project, *repeated, {}, world.job).run > run.id);
+        QCOMPARE(world.project.ledger().run(again.run)->metrics["perplexity"], run.metrics["perplexity"]);
+
+        work.values["gate-trace"] = "none";
+        QCOMPARE(perform(world.project, work, {}, world.job).message, std::string("3 series of 3 points"));
+        work.values["gate-trace"] = "trace";
+        EXPECT_ERROR(perform(world.project, work, {}, world.job), ErrorKind::BadInput, "the trace that it is judged on");
+        const Work alone{WorkKind::Evaluate, {{"trace", "trace"}, {"method", "adaptret"}, {"k", 16}}};
+        EXPECT_ERROR(perform(world.project, alone, {}, world.job), ErrorKind::BadInput, "name one with --gate-trace");
     }
 
     void forecastsGrowWithTheWork()

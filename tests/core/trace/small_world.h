@@ -105,7 +105,7 @@ struct SmallWorld
         return Replay(trace, clusters, [this](std::span<const std::int32_t> wanted, float *out) {
             for (const std::int32_t id : wanted)
                 out = std::copy_n(decoded.begin() + id * dimension, dimension, out);
-        }, walkBytes);
+        }, {}, walkBytes);
     }
 };
 

@@ -485,7 +485,9 @@ void ReplayTest::impossibleSettings_data()
     QTest::newRow("dot") << R"({"reference_similarity": "dot"})" << "reference_similarity";
     QTest::newRow("skip") << R"({"method": "retomaton", "skip_fraction": 0.5})" << "skip_fraction";
     QTest::newRow("unknown field") << R"({"lamda": 0.5})" << "lamda";
-    QTest::newRow("unknown method") << R"({"method": "adaptret"})" << "base, knnlm, retomaton";
+    QTest::newRow("unknown method") << R"({"method": "nearest"})" << "base, knnlm, retomaton, adaptret";
+    QTest::newRow("unknown of a gate") << R"({"method": "adaptret", "gate": {"layers": 5}})" << "layers";
+    QTest::newRow("gate's training") << R"({"method": "adaptret", "gate": {"training": {"epochs": 0}}})" << "epochs is 0";
     QTest::newRow("nested") << R"({"automaton": {"max_knns": -1}})" << "max_knns";
     QTest::newRow("not a number") << R"({"lambda": "half"})" << "half";
 }
