@@ -266,6 +266,8 @@ void TestCli::evaluationKeepsItsContract_data()
     QTest::newRow("retomaton without clusters") << "--method retomaton --lambda 0.4 --min-knns 2 --max-knns 64 --clusters none";
     QTest::newRow("retomaton, released code") << "--method retomaton --lambda 0.4 --min-knns 4 --max-knns 64 --semantics reference";
     QTest::newRow("retomaton, always searching") << "--method retomaton --lambda 0.4 --min-knns inf --max-knns 64";
+    QTest::newRow("adaptret") << "--method adaptret --temperature 5 --k 32 --skip 0.5 --gate-epochs 2";
+    QTest::newRow("adaptret, constant weight") << "--method adaptret --lambda 0.4 --k 32 --skip 0.3 --gate-lambda constant --gate-trace validation --gate-epochs 2";
     QTest::newRow("live") << "--method retomaton --lambda 0.4 --min-knns 4 --max-knns 64 --live --max-positions 100";
 }
 
