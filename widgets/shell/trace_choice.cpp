@@ -12,7 +12,6 @@ namespace retoscope {
 namespace {
 
 constexpr double usualSkipFraction = 0.5; ///< of AdaptRet, as its paper has it
-
 constexpr double fossToBeginWith = 0.5;
 
 std::vector<ArtefactRow> readyOf(const ProjectSnapshot &snapshot, ArtefactKind kind)

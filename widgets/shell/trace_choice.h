@@ -17,7 +17,7 @@ std::vector<ArtefactRow> readyClusters(const ProjectSnapshot &snapshot, const Ar
 /// The setting to begin with: the RetoMaton run of this trace that saved nearest to half of its searches, so that searched
 /// and saved tokens are both to be seen; else its best run. Nothing: it has no runs.
 std::optional<EvaluationSettings> settingsToBeginWith(const ProjectSnapshot &snapshot, const ArtefactRow &trace);
-/// The same setting for another method, without what only kNN-LM knows (random skipping).
+/// The same setting for another method, with the fraction of skipped searches that is usual there: none but for AdaptRet.
 EvaluationSettings withMethod(EvaluationSettings settings, Method method);
 
 } // namespace retoscope
