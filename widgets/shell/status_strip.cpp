@@ -29,17 +29,6 @@ QToolButton *makeButton(const QString &name, const QString &text, const QString 
     return button;
 }
 
-QString methodName(Method method)
-{
-    switch (method) {
-    case Method::Base: return StatusStrip::tr("LM alone");
-    case Method::KnnLm: return StatusStrip::tr("kNN-LM");
-    case Method::Adaptive: return StatusStrip::tr("AdaptRet");
-    case Method::Retomaton: break;
-    }
-    return StatusStrip::tr("RetoMaton");
-}
-
 bool isLearned(const EvaluationSettings &settings)
 {
     return settings.method == Method::Adaptive && settings.gate.learnedWeight;
@@ -48,7 +37,7 @@ bool isLearned(const EvaluationSettings &settings)
 QString describe(const EvaluationResult &result)
 {
     const QLocale locale;
-    QString text = methodName(result.settings.method);
+    QString text = QString::fromUtf8(displayName(result.settings.method));
     if (result.settings.method != Method::Base)
         text += StatusStrip::tr(" · λ %1 · T %2 · k %3").arg(isLearned(result.settings) ? StatusStrip::tr("learned") : locale.toString(result.settings.lambda, 'g', 3), locale.toString(result.settings.temperature, 'g', 3), locale.toString(result.settings.k));
     text += StatusStrip::tr("   perplexity %1 (LM alone %2)").arg(locale.toString(result.perplexity, 'f', 2), locale.toString(std::exp(result.baseNll), 'f', 2));

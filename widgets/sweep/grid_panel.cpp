@@ -2,6 +2,7 @@
 #include "sweep/grid_panel.h"
 
 #include "base/error.h"
+#include "shell/trace_choice.h"
 #include "sweep/curve_plot.h"
 #include "sweep/heat_map.h"
 
@@ -28,13 +29,9 @@ constexpr int fineSteps = 21;
 
 /// RetoMaton needs no clusters; the LM alone has no parameters, so kNN-LM is swept in its place. So it is for AdaptRet, whose
 /// gate would be trained anew for every T and k.
-EvaluationSettings swept(EvaluationSettings settings)
+EvaluationSettings swept(const EvaluationSettings &settings)
 {
-    if (settings.method == Method::Adaptive)
-        settings.skipFraction = 0;
-    if (settings.method == Method::Base || settings.method == Method::Adaptive)
-        settings.method = Method::KnnLm;
-    return settings;
+    return withMethod(settings, settings.method == Method::Base || settings.method == Method::Adaptive ? Method::KnnLm : settings.method);
 }
 
 } // namespace

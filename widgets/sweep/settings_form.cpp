@@ -10,8 +10,6 @@
 #include <QSignalBlocker>
 #include <QStandardItemModel>
 
-#include <utility>
-
 namespace retoscope {
 
 namespace {
